@@ -1,0 +1,1 @@
+"""Wiring: settings, addresses, servers. No behaviour, and nobody imports it."""

@@ -1,0 +1,60 @@
+"""Structured logging: one line an event, JSON for machines and coloured text for people."""
+
+import logging.config
+from typing import Any
+
+import structlog
+
+SHARED_PROCESSORS: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.UnicodeDecoder(),
+]
+
+
+def logging_configure(config: dict[str, Any]) -> None:
+    """Set up the standard library's logging, and structlog on top of it, for this process."""
+    logging.config.dictConfig(config)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *SHARED_PROCESSORS,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def logging_config(*, level: str, form: str) -> dict[str, Any]:
+    """The `LOGGING` setting: everything to standard error, at `level`, as "json" or "console" lines."""
+    renderer: list[Any] = (
+        [structlog.dev.ConsoleRenderer()]
+        if form == "console"
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": SHARED_PROCESSORS,
+                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # The request middleware already logs each request with its status; Django's own line would say it again.
+            "django.request": {"level": "ERROR"},
+            "django.server": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
+            "psycopg.pool": {"level": "ERROR"},
+            "pgmq": {"level": "WARNING"},
+        },
+    }
