@@ -1,0 +1,107 @@
+"""The clock: sleeps until the next deadline, then lets the sweeps do what is due. Any number may run; one leads, by
+an advisory lock, the others wait for it to die. It reads the time and hands it down."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+from django.utils.module_loading import import_string
+
+from promises.presence import BEAT_SECONDS, Presence
+from promises.store.timeouts import next_due
+from promises.times import now_ms
+
+log = logging.getLogger(__name__)
+
+# "countersign clock" as a number: the key of the advisory lock that the leader holds.
+LEADER_LOCK = 0x636C6F636B
+# A deadline nearer than this is announced on the channel `countersign_clock` when it is created; others are found in
+# time by looking.
+LONGEST_SLEEP = 1.0
+
+Sweep = Callable[[int], int]
+
+
+def sweeps_from_settings() -> list[Sweep]:
+    """The functions of PROMISES["CLOCK_SWEEPS"]: each takes `now`, does what is due and returns how much it did."""
+    names: Sequence[str] = settings.PROMISES.get("CLOCK_SWEEPS", ["promises.store.timeouts_sweep"])
+    return [import_string(name) for name in names]
+
+
+class Clock:
+    """One clock process. `run` returns after `stop`."""
+
+    def __init__(self, sweeps: Sequence[Sweep] | None = None) -> None:
+        self.sweeps = list(sweeps) if sweeps is not None else sweeps_from_settings()
+        self.stopped = threading.Event()
+        self.presence = Presence("clock")
+        self._beaten_at = 0
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+    def run(self) -> None:
+        """Lead when nobody else does; a lost database is waited for."""
+        while not self.stopped.is_set():
+            try:
+                self._lead()
+            except Exception:
+                log.warning("the clock lost the database; it tries again in a second", exc_info=True)
+                connection.close()
+                self.stopped.wait(1.0)
+        try:
+            self.presence.leave()
+        except Exception:
+            log.warning("the clock could not take its presence away; it expires by itself")
+
+    def tick(self, now: int) -> int:
+        """Do everything that is due at `now`; returns how much that was. A failing sweep does not keep the others
+        from their work."""
+        done = 0
+        for sweep in self.sweeps:
+            try:
+                while count := sweep(now):
+                    done += count
+            except Exception:
+                log.exception("the sweep %s failed; it is tried again", getattr(sweep, "__name__", sweep))
+                if not connection.is_usable():
+                    raise
+        return done
+
+    def _lead(self) -> None:
+        connection.ensure_connection()
+        raw: psycopg.Connection = connection.connection
+        while not self._try_lock(raw):
+            self._beat()
+            if self.stopped.wait(LONGEST_SLEEP):
+                return
+        raw.execute("LISTEN countersign_clock")
+        try:
+            while not self.stopped.is_set():
+                self._beat()
+                self.tick(now_ms())
+                self._sleep(raw)
+        finally:
+            if not raw.closed:
+                raw.execute("UNLISTEN countersign_clock")
+                raw.execute("SELECT pg_advisory_unlock(%s)", (LEADER_LOCK,))
+
+    def _try_lock(self, raw: psycopg.Connection) -> bool:
+        row = raw.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,)).fetchone()
+        return bool(row and row[0])
+
+    def _sleep(self, raw: psycopg.Connection) -> None:
+        now = now_ms()
+        seconds = min(max((next_due(now) - now) / 1000, 0.0), LONGEST_SLEEP)
+        if seconds > 0:
+            for _ in raw.notifies(timeout=seconds, stop_after=1):
+                break
+
+    def _beat(self) -> None:
+        now = now_ms()
+        if now - self._beaten_at >= BEAT_SECONDS * 1000:
+            self.presence.beat(now)
+            self._beaten_at = now

@@ -1,0 +1,19 @@
+"""`manage.py clock`: run the clock until it is told to stop."""
+
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from promises.clock import Clock
+
+
+class Command(BaseCommand):
+    help = "Applies deadlines, repeats lost wake-ups and takes back lapsed leases. Any number may run; one leads."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        clock = Clock()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: clock.stop())
+        self.stdout.write("The clock is running.")
+        clock.run()

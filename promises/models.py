@@ -1,0 +1,183 @@
+"""The tables of the promise store. Rows are written by `promises/store/` alone (its SQL is in `promises/sql/`);
+everything here is for reading: querysets, admin, migrations. Times are ms since the epoch."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from promises.states import PromiseState, TaskState
+from promises.times import NEVER
+from promises.values import display
+
+
+class PromiseQuerySet(models.QuerySet["Promise"]):
+    def pending(self) -> "PromiseQuerySet":
+        return self.filter(state=PromiseState.PENDING)
+
+    def roots(self) -> "PromiseQuerySet":
+        return self.filter(is_root=True)
+
+
+class Promise(models.Model):
+    """A durable promise. The primary key sorts bytewise, so an execution's call graph is one range of it."""
+
+    id = models.TextField(primary_key=True, db_collation="C")
+    state = models.TextField(choices=[(s.value, s.value) for s in PromiseState], default=PromiseState.PENDING)
+    param_headers = models.JSONField(null=True, blank=True)
+    param_data = models.TextField(null=True, blank=True)  # noqa: DJ001 (absent and '' differ on the wire)
+    value_headers = models.JSONField(null=True, blank=True)
+    value_data = models.TextField(null=True, blank=True)  # noqa: DJ001
+    tags = models.JSONField(default=dict, blank=True)
+    timeout_at = models.BigIntegerField()
+    created_at = models.BigIntegerField()
+    settled_at = models.BigIntegerField(null=True, blank=True)
+    is_root = models.BooleanField(default=False)
+
+    objects = PromiseQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("promise")
+        verbose_name_plural = _("promises")
+        indexes = [
+            # The clock's question: which pending promise is due next?
+            models.Index(
+                fields=["timeout_at"],
+                condition=Q(state=PromiseState.PENDING, timeout_at__lt=NEVER),
+                name="promises_promise_due",
+            ),
+            # The list of executions, newest first.
+            models.Index(fields=["-created_at", "-id"], condition=Q(is_root=True), name="promises_promise_roots"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+    @property
+    def param(self) -> Any:
+        """The param as people read it (decoded JSON where it is JSON)."""
+        return display(self.param_data)
+
+    @property
+    def value(self) -> Any:
+        """The value as people read it (decoded JSON where it is JSON)."""
+        return display(self.value_data)
+
+
+class Task(models.Model):
+    """The right to execute a promise's function, and by that the queue: a pending task is an `execute` message that
+    is due again at `due_at`; an acquired one is a lease that lapses then. `version` fences every write of a
+    worker."""
+
+    id = models.TextField(primary_key=True, db_collation="C")
+    state = models.TextField(choices=[(s.value, s.value) for s in TaskState], default=TaskState.PENDING)
+    version = models.IntegerField(default=0)
+    resumes = models.IntegerField(default=0)
+    pid = models.TextField(null=True, blank=True)  # noqa: DJ001 (only while acquired)
+    ttl = models.BigIntegerField(null=True, blank=True)
+    due_at = models.BigIntegerField(null=True, blank=True)
+    target = models.TextField()
+    dispatches = models.IntegerField(default=0)
+    crashes = models.IntegerField(default=0)
+    halt_reason = models.TextField(default="", blank=True)
+
+    class Meta:
+        verbose_name = _("task")
+        verbose_name_plural = _("tasks")
+        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="promises_task_due")]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Callback(models.Model):
+    """The awaiter's task wakes when the awaited promise settles; the row is gone then."""
+
+    awaited = models.TextField(db_collation="C")
+    awaiter = models.TextField(db_collation="C")
+
+    class Meta:
+        verbose_name = _("callback")
+        verbose_name_plural = _("callbacks")
+        constraints = [models.UniqueConstraint(fields=["awaited", "awaiter"], name="promises_callback_once")]
+        indexes = [models.Index(fields=["awaiter"], name="promises_callback_awaiter")]
+
+    def __str__(self) -> str:
+        return f"{self.awaiter} waits for {self.awaited}"
+
+
+class Listener(models.Model):
+    """Somebody outside is told at `address` when the awaited promise settles; the row is gone then."""
+
+    awaited = models.TextField(db_collation="C")
+    address = models.TextField()
+
+    class Meta:
+        verbose_name = _("listener")
+        verbose_name_plural = _("listeners")
+        constraints = [models.UniqueConstraint(fields=["awaited", "address"], name="promises_listener_once")]
+
+    def __str__(self) -> str:
+        return f"{self.address} listens to {self.awaited}"
+
+
+class Schedule(models.Model):
+    """A promise is created at every occurrence of `cron` (UTC); ids come from the template `promise_id`."""
+
+    id = models.TextField(primary_key=True, db_collation="C")
+    cron = models.TextField()
+    promise_id = models.TextField()
+    promise_timeout = models.BigIntegerField()
+    promise_param_headers = models.JSONField(null=True, blank=True)
+    promise_param_data = models.TextField(null=True, blank=True)  # noqa: DJ001
+    promise_tags = models.JSONField(default=dict, blank=True)
+    created_at = models.BigIntegerField()
+    next_run_at = models.BigIntegerField()
+    last_run_at = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("schedule")
+        verbose_name_plural = _("schedules")
+        indexes = [models.Index(fields=["next_run_at"], name="promises_schedule_due")]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class OutgoingMessage(models.Model):
+    """An `unblock` message on its way to a listener: written in the settling commit, deleted after delivery."""
+
+    promise_id = models.TextField(db_collation="C")
+    address = models.TextField()
+    created_at = models.BigIntegerField()
+    due_at = models.BigIntegerField()
+    attempts = models.IntegerField(default=0)
+    last_error = models.TextField(default="", blank=True)
+
+    class Meta:
+        verbose_name = _("outgoing message")
+        verbose_name_plural = _("outgoing messages")
+        constraints = [models.UniqueConstraint(fields=["promise_id", "address"], name="promises_outgoing_once")]
+        indexes = [models.Index(fields=["due_at"], name="promises_outgoing_due")]
+
+    def __str__(self) -> str:
+        return f"unblock {self.promise_id} at {self.address}"
+
+
+class Process(models.Model):
+    """A process of the product that was alive at `seen_at`: a worker, the clock, a web server."""
+
+    id = models.TextField(primary_key=True)
+    kind = models.TextField()
+    host = models.TextField()
+    started_at = models.BigIntegerField()
+    seen_at = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = _("process")
+        verbose_name_plural = _("processes")
+        indexes = [models.Index(fields=["kind", "-seen_at"], name="promises_process_live")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"

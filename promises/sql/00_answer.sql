@@ -1,0 +1,30 @@
+-- The shape every verb answers with. Locks nothing.
+-- One row per promise told; the first row carries the verdict (status as in HTTP, message when it is a refusal) and the wake-ups
+-- that the caller must send once its transaction has committed: [{"id", "version", "target"}].
+CREATE TYPE promises_answer AS (
+    status int, message text, wakes jsonb,
+    task_id text, task_state text, task_version int, task_resumes int, task_pid text, task_ttl bigint, task_halt_reason text,
+    id text, state text, param_headers jsonb, param_data text, value_headers jsonb, value_data text, tags jsonb,
+    timeout_at bigint, created_at bigint, settled_at bigint
+);
+
+-- A refusal: status and message, nothing else.
+CREATE FUNCTION promises_refusal(p_status int, p_message text) RETURNS promises_answer LANGUAGE sql IMMUTABLE AS $$
+    SELECT ROW(p_status, p_message, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+               NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer
+$$;
+
+-- A promise as every observer sees it at p_now: past its deadline it is settled, whoever has or has not got round to writing it.
+CREATE FUNCTION promises_answer_of(p promises_promise, t promises_task, p_status int, p_wakes jsonb, p_now bigint)
+RETURNS promises_answer LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE expired boolean := p.state = 'pending' AND p.timeout_at <= p_now;
+BEGIN
+    RETURN ROW(p_status, NULL, p_wakes,
+        t.id, CASE WHEN t.id IS NULL THEN NULL WHEN expired THEN 'fulfilled' ELSE t.state END,
+        t.version, t.resumes, t.pid, t.ttl, t.halt_reason,
+        p.id,
+        CASE WHEN NOT expired THEN p.state WHEN p.tags ->> 'resonate:timer' = 'true' THEN 'resolved' ELSE 'rejected_timedout' END,
+        p.param_headers, p.param_data, p.value_headers, p.value_data, p.tags, p.timeout_at, p.created_at,
+        CASE WHEN expired THEN p.timeout_at ELSE p.settled_at END)::promises_answer;
+END
+$$;

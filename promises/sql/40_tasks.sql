@@ -1,0 +1,294 @@
+-- The life of a task. Every verb of a worker names the version it holds; any other version is refused with 409.
+
+-- The rows a worker replays from: all promises of the task's branch and the remote calls made from it. The ids of a call graph are
+-- one range of the primary key (':' is followed by ';', '.' by '/' in byte order), so this is a range scan, not a search.
+CREATE FUNCTION promises_branch(p_id text, p_branch text) RETURNS SETOF promises_promise LANGUAGE sql STABLE AS $$
+    SELECT p.* FROM promises_promise p
+     WHERE p.id >= p_branch || '.' AND p.id < p_branch || '/' AND p.id <> p_id
+       AND (p.tags ->> 'resonate:branch' = p_branch OR p.tags ->> 'resonate:branch' = p.id)
+    UNION ALL
+    SELECT p.* FROM promises_promise p
+     WHERE p.id >= p_branch || ':' AND p.id < p_branch || ';' AND p.id <> p_id AND strpos(p_branch, ':') = 0
+       AND (p.tags ->> 'resonate:branch' = p_branch OR p.tags ->> 'resonate:branch' = p.id)
+$$;
+
+-- task.acquire: a lease until now + ttl, version + 1, and the record to replay from; the first row is the task's own promise.
+-- p_version NULL takes whatever version it has. Locks the task FOR UPDATE (and the promise, if its deadline has to be applied).
+CREATE FUNCTION promises_task_acquire(p_id text, p_version int, p_pid text, p_ttl bigint, p_now bigint, p_retry bigint)
+RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
+DECLARE
+    p promises_promise;
+    t promises_task;
+    c promises_promise;
+    wakes jsonb;
+BEGIN
+    wakes := promises_expire(p_id, p_now, p_retry);
+    UPDATE promises_task
+       SET state = 'acquired', version = version + 1, resumes = 0, pid = p_pid, ttl = p_ttl, due_at = p_now + p_ttl, dispatches = 0
+     WHERE id = p_id AND state = 'pending' AND version = coalesce(p_version, version)
+    RETURNING * INTO t;
+    IF NOT FOUND THEN
+        SELECT * INTO t FROM promises_task WHERE id = p_id;
+        IF NOT FOUND THEN
+            RETURN NEXT promises_refusal(404, 'Task not found');
+        ELSE
+            -- The wake-ups of an applied deadline must not be lost with the refusal.
+            RETURN NEXT ROW(409, CASE WHEN t.state = 'pending' THEN 'Task has another version' ELSE 'Task is ' || t.state END, wakes,
+                            NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                            NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
+        END IF;
+        RETURN;
+    END IF;
+    SELECT * INTO p FROM promises_promise WHERE id = p_id;
+    RETURN NEXT promises_answer_of(p, t, 200, wakes, p_now);
+    FOR c IN SELECT * FROM promises_branch(p_id, coalesce(p.tags ->> 'resonate:branch', p_id)) LOOP
+        RETURN NEXT promises_answer_of(c, NULL, 200, NULL, p_now);
+    END LOOP;
+END
+$$;
+
+-- task.create: create a promise with a target and hold its lease at once, or take the lease of the existing pending task.
+-- Locks as promise_create and task_acquire do.
+CREATE FUNCTION promises_task_create(p_row jsonb, p_pid text, p_ttl bigint, p_now bigint, p_retry bigint)
+RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
+DECLARE
+    p promises_promise;
+    t promises_task;
+    v_id text := p_row ->> 'id';
+    wakes jsonb;
+BEGIN
+    PERFORM promises_insert(jsonb_build_array(p_row), p_now, p_retry);
+    wakes := promises_expire(v_id, p_now, p_retry);
+    SELECT * INTO t FROM promises_task WHERE id = v_id;
+    IF NOT FOUND THEN
+        RETURN NEXT promises_refusal(422, 'Promise has no target');
+    ELSIF t.state = 'fulfilled' THEN
+        SELECT * INTO p FROM promises_promise WHERE id = v_id;
+        RETURN NEXT promises_answer_of(p, t, 200, wakes, p_now);
+    ELSIF t.state <> 'pending' THEN
+        RETURN NEXT promises_refusal(409, 'Already exists');
+    ELSE
+        RETURN QUERY SELECT * FROM promises_task_acquire(v_id, NULL, p_pid, p_ttl, p_now, p_retry);
+    END IF;
+END
+$$;
+
+-- Why a worker that claims to hold p_version may not write; NULL when it may. Locks the task FOR SHARE, so that nobody can take
+-- the lease before the write that follows commits.
+CREATE FUNCTION promises_fenced(p_id text, p_version int, p_now bigint) RETURNS promises_answer LANGUAGE plpgsql AS $$
+DECLARE
+    t promises_task;
+BEGIN
+    SELECT * INTO t FROM promises_task WHERE id = p_id FOR SHARE;
+    IF NOT FOUND THEN
+        RETURN promises_refusal(404, 'Task not found');
+    ELSIF t.state <> 'acquired' THEN
+        RETURN promises_refusal(409, 'Task is ' || t.state);
+    ELSIF t.version <> p_version THEN
+        RETURN promises_refusal(409, 'Task has another version');
+    ELSIF EXISTS (SELECT FROM promises_promise WHERE id = p_id AND timeout_at <= p_now) THEN
+        RETURN promises_refusal(409, 'Task is fulfilled');
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- task.fence (create): any number of promises, pending or already settled, written by the holder of the lease. Answers one
+-- empty row with the verdict; when some of them existed before, also a row for each (the record wins over what the worker brings).
+CREATE FUNCTION promises_task_record(p_id text, p_version int, p_rows jsonb, p_now bigint, p_retry bigint)
+RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
+DECLARE
+    refusal promises_answer := promises_fenced(p_id, p_version, p_now);
+    c promises_promise;
+    wakes jsonb;
+    created int;
+BEGIN
+    IF refusal.status IS NOT NULL THEN
+        RETURN NEXT refusal;
+        RETURN;
+    END IF;
+    SELECT i.wakes, i.created INTO wakes, created FROM promises_insert(p_rows, p_now, p_retry) i;
+    RETURN NEXT ROW(200, NULL, wakes, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
+    -- Rarely: somebody was here before. The record of all is told, so that the caller goes by what is stored.
+    IF created < jsonb_array_length(p_rows) THEN
+        FOR c IN SELECT q.* FROM promises_promise q
+                  WHERE q.id = ANY (ARRAY(SELECT x ->> 'id' FROM jsonb_array_elements(p_rows) x)) LOOP
+            RETURN NEXT promises_answer_of(c, NULL, 200, NULL, p_now);
+        END LOOP;
+    END IF;
+END
+$$;
+
+-- task.fence (settle): settle another promise as the holder of the lease. Locks that promise FOR UPDATE, then the task FOR SHARE.
+CREATE FUNCTION promises_task_fence_settle(
+    p_id text, p_version int, p_promise text, p_state text, p_headers jsonb, p_data text, p_now bigint, p_retry bigint
+) RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
+DECLARE
+    refusal promises_answer;
+BEGIN
+    PERFORM FROM promises_promise WHERE id = p_promise FOR UPDATE;
+    refusal := promises_fenced(p_id, p_version, p_now);
+    IF refusal.status IS NOT NULL THEN
+        RETURN NEXT refusal;
+    ELSE
+        RETURN QUERY SELECT * FROM promises_promise_settle(p_promise, p_state, p_headers, p_data, p_now, p_retry);
+    END IF;
+END
+$$;
+
+-- task.suspend: create the promises of p_rows that are missing, register the task as awaiter of p_awaited and give up the lease;
+-- 300 with the settled ones when any awaited promise is settled already (then the lease is kept and no callback stored).
+-- Locks the awaited promises FOR SHARE in id order, then the task FOR UPDATE: a settlement that runs at the same time either comes
+-- first, and is seen, or finds the callback.
+CREATE FUNCTION promises_task_suspend(
+    p_id text, p_version int, p_awaited text[], p_rows jsonb, p_same_origin boolean, p_now bigint, p_retry bigint
+) RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
+DECLARE
+    refusal promises_answer;
+    own promises_promise;
+    c promises_promise;
+    wakes jsonb;
+    seen int := 0;
+    settled int := 0;
+BEGIN
+    PERFORM FROM promises_promise WHERE id = ANY (p_awaited) ORDER BY id FOR SHARE;
+    PERFORM FROM promises_task WHERE id = p_id FOR UPDATE;
+    refusal := promises_fenced(p_id, p_version, p_now);
+    IF refusal.status IS NOT NULL THEN
+        RETURN NEXT refusal;
+        RETURN;
+    END IF;
+    IF jsonb_array_length(p_rows) > 0 THEN
+        SELECT i.wakes INTO wakes FROM promises_insert(p_rows, p_now, p_retry) i;
+        PERFORM FROM promises_promise WHERE id = ANY (p_awaited) ORDER BY id FOR SHARE;
+    END IF;
+    SELECT * INTO own FROM promises_promise WHERE id = p_id;
+    FOR c IN SELECT * FROM promises_promise WHERE id = ANY (p_awaited) LOOP
+        seen := seen + 1;
+        IF p_same_origin AND promises_origin(c.id, c.tags) <> promises_origin(own.id, own.tags) THEN
+            RAISE EXCEPTION 'Awaited and awaiter must have the same origin' USING ERRCODE = 'CS400';
+        ELSIF promises_not_awaitable(c) IS NOT NULL THEN
+            RAISE EXCEPTION '%', promises_not_awaitable(c) USING ERRCODE = 'CS422';
+        END IF;
+        IF c.state <> 'pending' OR c.timeout_at <= p_now THEN
+            settled := settled + 1;
+            RETURN NEXT promises_answer_of(c, NULL, 300, wakes, p_now);
+            wakes := NULL;
+        END IF;
+    END LOOP;
+    IF seen < cardinality(p_awaited) THEN
+        RAISE EXCEPTION 'Awaited promise not found' USING ERRCODE = 'CS422';
+    END IF;
+    IF settled > 0 THEN
+        UPDATE promises_task SET resumes = 0 WHERE id = p_id AND resumes > 0;
+        RETURN;
+    END IF;
+    INSERT INTO promises_callback (awaited, awaiter) SELECT unnest(p_awaited), p_id ON CONFLICT DO NOTHING;
+    UPDATE promises_task SET state = 'suspended', resumes = 0, pid = NULL, ttl = NULL, due_at = NULL, crashes = 0 WHERE id = p_id;
+    RETURN NEXT ROW(200, NULL, wakes, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
+END
+$$;
+
+-- task.fulfill: settle the task's own promise with the function's outcome. Locks the promise FOR UPDATE, then the task.
+CREATE FUNCTION promises_task_fulfill(
+    p_id text, p_version int, p_state text, p_headers jsonb, p_data text, p_now bigint, p_retry bigint
+) RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
+DECLARE
+    refusal promises_answer;
+BEGIN
+    PERFORM FROM promises_promise WHERE id = p_id FOR UPDATE;
+    PERFORM FROM promises_task WHERE id = p_id FOR UPDATE;
+    refusal := promises_fenced(p_id, p_version, p_now);
+    IF refusal.status IS NOT NULL THEN
+        refusal.wakes := promises_expire(p_id, p_now, p_retry);
+        RETURN NEXT refusal;
+    ELSE
+        RETURN QUERY SELECT * FROM promises_promise_settle(p_id, p_state, p_headers, p_data, p_now, p_retry);
+    END IF;
+END
+$$;
+
+-- task.release: give the lease back; the task is due at once, or after p_delay ms. Locks the task FOR UPDATE.
+CREATE FUNCTION promises_task_release(p_id text, p_version int, p_delay bigint, p_now bigint, p_retry bigint)
+RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
+DECLARE
+    refusal promises_answer;
+    t promises_task;
+    wakes jsonb;
+BEGIN
+    PERFORM FROM promises_task WHERE id = p_id FOR UPDATE;
+    refusal := promises_fenced(p_id, p_version, p_now);
+    IF refusal.status IS NOT NULL THEN
+        RETURN NEXT refusal;
+        RETURN;
+    END IF;
+    UPDATE promises_task SET state = 'pending', pid = NULL, ttl = NULL, dispatches = 1,
+                             due_at = p_now + CASE WHEN p_delay > 0 THEN p_delay ELSE p_retry END
+     WHERE id = p_id RETURNING * INTO t;
+    IF p_delay <= 0 THEN
+        wakes := jsonb_build_array(jsonb_build_object('id', t.id, 'version', t.version, 'target', t.target));
+    END IF;
+    RETURN NEXT ROW(200, NULL, wakes, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
+END
+$$;
+
+-- task.heartbeat: extend the leases that p_pid still holds; answers their ids. Locks the tasks in id order.
+CREATE FUNCTION promises_task_heartbeat(p_pid text, p_ids text[], p_versions int[], p_now bigint)
+RETURNS SETOF text LANGUAGE sql AS $$
+    WITH held AS (
+        SELECT t.id FROM unnest(p_ids, p_versions) AS x(id, version)
+          JOIN promises_task t ON t.id = x.id AND t.version = x.version
+          JOIN promises_promise p ON p.id = t.id
+         WHERE t.state = 'acquired' AND t.pid = p_pid AND p.state = 'pending' AND p.timeout_at > p_now
+         ORDER BY t.id FOR UPDATE OF t
+    )
+    UPDATE promises_task t SET due_at = p_now + t.ttl FROM held WHERE t.id = held.id RETURNING t.id
+$$;
+
+-- task.halt: stop dispatching, with the reason. p_version NULL halts whatever version it has (an operator), else only the
+-- holder's. Locks the task FOR UPDATE.
+CREATE FUNCTION promises_task_halt(p_id text, p_version int, p_reason text, p_now bigint, p_retry bigint)
+RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
+DECLARE
+    t promises_task;
+    wakes jsonb := promises_expire(p_id, p_now, p_retry);
+BEGIN
+    SELECT * INTO t FROM promises_task WHERE id = p_id FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN NEXT promises_refusal(404, 'Task not found');
+    ELSIF t.state = 'fulfilled' THEN
+        RETURN NEXT ROW(409, 'Task is fulfilled', wakes, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
+    ELSIF p_version IS NOT NULL AND (t.version <> p_version OR t.state <> 'acquired') THEN
+        RETURN NEXT promises_refusal(409, 'Task has another version');
+    ELSE
+        UPDATE promises_task SET state = 'halted', pid = NULL, ttl = NULL, due_at = NULL, halt_reason = p_reason WHERE id = p_id;
+        RETURN NEXT ROW(200, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
+    END IF;
+END
+$$;
+
+-- task.continue: a halted task is due again, its crash count forgotten. Locks the task FOR UPDATE.
+CREATE FUNCTION promises_task_continue(p_id text, p_now bigint, p_retry bigint)
+RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
+DECLARE
+    t promises_task;
+    wakes jsonb := promises_expire(p_id, p_now, p_retry);
+BEGIN
+    UPDATE promises_task SET state = 'pending', crashes = 0, dispatches = 1, due_at = p_now + p_retry, halt_reason = ''
+     WHERE id = p_id AND state = 'halted' RETURNING * INTO t;
+    IF FOUND THEN
+        wakes := jsonb_build_array(jsonb_build_object('id', t.id, 'version', t.version, 'target', t.target));
+    ELSIF NOT EXISTS (SELECT FROM promises_task WHERE id = p_id) THEN
+        RETURN NEXT promises_refusal(404, 'Task not found');
+        RETURN;
+    END IF;
+    RETURN NEXT ROW(CASE WHEN t.id IS NULL THEN 409 ELSE 200 END, CASE WHEN t.id IS NULL THEN 'Task is not halted' END, wakes,
+                    NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
+END
+$$;

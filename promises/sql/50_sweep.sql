@@ -1,0 +1,44 @@
+-- What the clock does at p_now: deadlines, retries of unanswered dispatches, lapsed leases; at most p_limit of each.
+-- Answers the wake-ups. Skips every row that somebody else has locked: it is being dealt with, or the next sweep finds it.
+CREATE FUNCTION promises_sweep(p_now bigint, p_retry bigint, p_max_crashes int, p_limit int)
+RETURNS TABLE (settled int, lapsed int, halted int, retried int, wakes jsonb) LANGUAGE plpgsql AS $$
+DECLARE
+    r record;
+    woken jsonb;
+BEGIN
+    settled := 0; lapsed := 0; halted := 0; retried := 0; wakes := '[]';
+    FOR r IN
+        SELECT id, tags, timeout_at FROM promises_promise
+         WHERE state = 'pending' AND timeout_at < 9007199254740991 AND timeout_at <= p_now
+         ORDER BY timeout_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+    LOOP
+        woken := promises_settle_locked(
+            r.id, CASE WHEN r.tags ->> 'resonate:timer' = 'true' THEN 'resolved' ELSE 'rejected_timedout' END,
+            NULL, NULL, r.timeout_at, p_now, p_retry);
+        wakes := wakes || coalesce(woken, '[]');
+        settled := settled + 1;
+    END LOOP;
+
+    FOR r IN
+        SELECT * FROM promises_task WHERE due_at <= p_now ORDER BY due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+    LOOP
+        IF r.state = 'acquired' AND r.crashes + 1 >= p_max_crashes THEN
+            UPDATE promises_task SET state = 'halted', pid = NULL, ttl = NULL, due_at = NULL, crashes = r.crashes + 1,
+                   halt_reason = format('Its worker died or lost its lease %s times in a row (last: %s). Find out why, then continue it.',
+                                        r.crashes + 1, r.pid)
+             WHERE id = r.id;
+            halted := halted + 1;
+        ELSE
+            -- A dispatch nobody answers is repeated ever more slowly: a backlog must not be fed with copies of itself.
+            UPDATE promises_task SET state = 'pending', pid = NULL, ttl = NULL,
+                   crashes = r.crashes + CASE WHEN r.state = 'acquired' THEN 1 ELSE 0 END,
+                   dispatches = CASE WHEN r.state = 'acquired' THEN 1 ELSE r.dispatches + 1 END,
+                   due_at = p_now + p_retry * (1 << CASE WHEN r.state = 'acquired' THEN 0 ELSE least(r.dispatches, 6) END)
+             WHERE id = r.id;
+            wakes := wakes || jsonb_build_object('id', r.id, 'version', r.version, 'target', r.target);
+            IF r.state = 'acquired' THEN lapsed := lapsed + 1; ELSE retried := retried + 1; END IF;
+        END IF;
+    END LOOP;
+    RETURN NEXT;
+END
+$$;

@@ -1,0 +1,37 @@
+"""Every write of the promise store, one function per protocol verb; `now` is always the caller's, in ms since the
+epoch."""
+
+from promises.store.callbacks import promise_register_callback, promise_register_listener
+from promises.store.promises import promise_create, promise_get, promise_settle
+from promises.store.tasks import (
+    task_acquire,
+    task_continue,
+    task_create,
+    task_fence_settle,
+    task_fulfill,
+    task_halt,
+    task_heartbeat,
+    task_record,
+    task_release,
+    task_suspend,
+)
+from promises.store.timeouts import timeouts_sweep
+
+__all__ = [
+    "promise_create",
+    "promise_get",
+    "promise_register_callback",
+    "promise_register_listener",
+    "promise_settle",
+    "task_acquire",
+    "task_continue",
+    "task_create",
+    "task_fence_settle",
+    "task_fulfill",
+    "task_halt",
+    "task_heartbeat",
+    "task_record",
+    "task_release",
+    "task_suspend",
+    "timeouts_sweep",
+]

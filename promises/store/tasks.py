@@ -1,0 +1,132 @@
+"""The verbs of tasks: leases on the execution of a promise's function. `version` fences: a worker that lost its lease
+gets Conflict for whatever it still tries to write. `ttl` and `delay` are milliseconds."""
+
+from collections.abc import Sequence
+
+from promises.errors import BadRequest
+from promises.records import Acquired, NewPromise, PromiseRecord
+from promises.store import checks
+from promises.store.call import (
+    call,
+    dumps,
+    execute,
+    headers,
+    promise_of,
+    retry_interval,
+    row_of,
+    rows_json,
+    same_origin,
+    task_of,
+)
+from promises.store.promises import check_new
+from promises.values import EMPTY, Value
+
+
+def task_acquire(id: str, version: int | None, *, pid: str, ttl: int, now: int) -> Acquired:
+    """Take the lease of a pending task until `now + ttl`, with everything that is needed to replay. `version` None
+    takes any.
+
+    Errors: BadRequest, TaskNotFound, Conflict (not pending, or another version).
+    """
+    _check_lease(id, pid, ttl)
+    return _acquired(call("promises_task_acquire", (id, version, pid, ttl, now, retry_interval())))
+
+
+def task_create(promise: NewPromise, *, pid: str, ttl: int, now: int) -> Acquired:
+    """Create a promise with a target and hold its lease at once (nothing is dispatched), or take the existing pending
+    task.
+
+    A settled promise comes back with its fulfilled task and no lease. Errors: BadRequest (no target, a delay), Conflict
+    (somebody else executes it, it is suspended or halted), Unprocessable (it exists without a target).
+    """
+    _check_lease(promise.id, pid, ttl)
+    check_new(promise.id, promise.timeout_at, promise.param, promise.tags)
+    if "resonate:target" not in promise.tags or "resonate:delay" in promise.tags:
+        raise BadRequest("task.create needs a promise with resonate:target and without resonate:delay")
+    return _acquired(call("promises_task_create", (dumps(row_of(promise)), pid, ttl, now, retry_interval())))
+
+
+def task_record(id: str, version: int, promises: Sequence[NewPromise], *, now: int) -> dict[str, PromiseRecord]:
+    """As the holder of the lease, create promises: remote calls and latent promises, pending, and completed local
+    steps, settled. One commit for all. Returns {} when all are new; when some existed before, all of them by id as
+    they are stored: the record wins over what the caller brought.
+
+    Errors: TaskNotFound, Conflict (the lease is lost).
+    """
+    rows = call("promises_task_record", (id, version, rows_json(promises), now, retry_interval()))
+    return {row[10]: promise_of(row) for row in rows[1:]}
+
+
+def task_fence_settle(
+    id: str, version: int, promise_id: str, state: str, value: Value = EMPTY, *, now: int
+) -> PromiseRecord:
+    """As the holder of the lease, settle another promise; see `promise_settle`. Errors: also TaskNotFound, Conflict."""
+    checks.check_settle_state(state)
+    checks.check_value(value)
+    if promise_id == id:
+        raise BadRequest("A task's own promise is settled by task.fulfill")
+    params = (id, version, promise_id, state, headers(value), value.data, now, retry_interval())
+    return promise_of(call("promises_task_fence_settle", params)[0])
+
+
+def task_suspend(
+    id: str, version: int, awaited: Sequence[str], *, create: Sequence[NewPromise] = (), now: int
+) -> list[PromiseRecord]:
+    """Give up the lease until one of the `awaited` promises settles, after creating the missing ones of `create`.
+
+    Returns [] when the task is suspended; when some awaited promise is settled already, those that are: then nothing is
+    registered and the lease is kept (the protocol's 300). Errors: BadRequest (nothing, itself or one twice awaited,
+    another origin), TaskNotFound, Conflict, Unprocessable (an awaited promise is missing or internal).
+    """
+    if not awaited or id in awaited or len(set(awaited)) < len(awaited):
+        raise BadRequest("A task suspends on one or more other promises, each named once")
+    params = (id, version, list(awaited), rows_json(create), same_origin(), now, retry_interval())
+    rows = call("promises_task_suspend", params)
+    return [promise_of(row) for row in rows] if rows[0][0] == 300 else []
+
+
+def task_fulfill(id: str, version: int, state: str, value: Value = EMPTY, *, now: int) -> PromiseRecord:
+    """Settle the task's own promise with the outcome of its function. Errors: BadRequest, TaskNotFound, Conflict."""
+    checks.check_settle_state(state)
+    checks.check_value(value)
+    params = (id, version, state, headers(value), value.data, now, retry_interval())
+    return promise_of(call("promises_task_fulfill", params)[0])
+
+
+def task_release(id: str, version: int, *, now: int, delay: int = 0) -> None:
+    """Give the lease back unfinished; the task is dispatched again at once, or after `delay`. Errors: TaskNotFound,
+    Conflict."""
+    call("promises_task_release", (id, version, delay, now, retry_interval()))
+
+
+def task_heartbeat(pid: str, leases: Sequence[tuple[str, int]], *, now: int) -> set[str]:
+    """Extend the leases (task id, version) by their ttl from `now`; returns the ids that `pid` still holds."""
+    if not leases:
+        return set()
+    ids, versions = [id for id, _ in leases], [version for _, version in leases]
+    rows = execute("SELECT * FROM promises_task_heartbeat(%s, %s::text[], %s::int[], %s)", (pid, ids, versions, now))
+    return {row[0] for row in rows}
+
+
+def task_halt(id: str, reason: str, *, now: int, version: int | None = None) -> None:
+    """Dispatch the task no more until `task_continue`. With `version`, only as the holder of that lease.
+
+    Errors: TaskNotFound, Conflict (fulfilled, or the lease is lost).
+    """
+    call("promises_task_halt", (id, version, reason, now, retry_interval()))
+
+
+def task_continue(id: str, *, now: int) -> None:
+    """Dispatch a halted task again. Errors: TaskNotFound, Conflict (not halted)."""
+    call("promises_task_continue", (id, now, retry_interval()))
+
+
+def _check_lease(id: str, pid: str, ttl: int) -> None:
+    checks.check_id(id, "Task id")
+    checks.check_id(pid, "pid")
+    if ttl < 1:
+        raise BadRequest("ttl must be at least 1 ms")
+
+
+def _acquired(rows: list[tuple[object, ...]]) -> Acquired:
+    return Acquired(task_of(rows[0]), promise_of(rows[0]), [promise_of(row) for row in rows[1:]])

@@ -1,0 +1,47 @@
+"""What time does by itself: deadlines, repeated dispatches, lapsed leases. Called by the clock."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from promises.store.call import dispatch_later, execute, retry_interval
+from promises.times import NEVER
+
+
+@dataclass(frozen=True)
+class Swept:
+    """How many promises a sweep settled and how many tasks it took back, halted and dispatched again."""
+
+    settled: int
+    lapsed: int
+    halted: int
+    retried: int
+
+    @property
+    def total(self) -> int:
+        return self.settled + self.lapsed + self.halted + self.retried
+
+
+def timeouts_sweep(now: int, limit: int = 200) -> int:
+    """Apply what is due at `now`, at most `limit` of each kind; returns how many rows that were (call again while it
+    is not 0)."""
+    return sweep(now, limit).total
+
+
+def sweep(now: int, limit: int = 200) -> Swept:
+    """`timeouts_sweep`, telling what it did. One statement, one commit; wake-ups are sent after it."""
+    max_crashes = int(settings.PROMISES.get("MAX_CRASHES", 10))
+    *counts, wakes = execute(
+        "SELECT * FROM promises_sweep(%s, %s, %s::int, %s::int)", (now, retry_interval(), max_crashes, limit)
+    )[0]
+    dispatch_later(wakes)
+    return Swept(*counts)
+
+
+def next_due(now: int) -> int:
+    """When the next promise deadline or task timer is due (ms; `NEVER` when there is none)."""
+    sql = """SELECT least(
+        (SELECT min(timeout_at) FROM promises_promise WHERE state = 'pending' AND timeout_at < 9007199254740991),
+        (SELECT min(due_at) FROM promises_task WHERE due_at IS NOT NULL))"""
+    due = execute(sql, ())[0][0]
+    return NEVER if due is None else int(due)

@@ -1,0 +1,133 @@
+"""One attempt at a step: call the function, and say what came of it: an outcome to record, or when to try again."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
+
+from promises.records import NewPromise, PromiseRecord
+from promises.states import PromiseState
+from promises.values import EMPTY, Value
+from workflows import codec
+from workflows.errors import EncodingError, error_to_json
+from workflows.operations import Operation
+from workflows.stores.base import Lease, Store
+
+log = logging.getLogger(__name__)
+
+# Beyond this a timer would not fit the event loop's clock; the promise's own deadline still holds.
+_LONGEST_TIMER = 86_400.0
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What an attempt came to. `retry_in` (seconds): nothing yet. `known`: it is recorded already, as this."""
+
+    operation: Operation
+    state: str = PromiseState.PENDING
+    value: Value = EMPTY
+    retry_in: float | None = None
+    known: PromiseRecord | None = None
+
+    def promise(self) -> NewPromise:
+        """The settled promise to store."""
+        operation = self.operation
+        return replace(operation.promise, state=self.state, value=self.value, created_at=operation.started_at or None)
+
+    def as_record(self) -> PromiseRecord:
+        """The promise as it is once stored."""
+        promise, started_at = self.operation.promise, self.operation.started_at
+        return PromiseRecord(
+            promise.id, self.state, promise.param, self.value, promise.tags, promise.timeout_at, started_at, started_at
+        )
+
+
+class _AlreadyRecorded(Exception):
+    def __init__(self, promise: PromiseRecord) -> None:
+        self.promise = promise
+
+
+def attempt_sync(operation: Operation, store: Store, lease: Lease, *, in_thread: bool = False) -> Attempt:
+    """Call a plain function; with `atomic` record its outcome in the same transaction. Never raises what the function
+    raises.
+
+    Raises LeaseLost from an atomic step, whose writes are rolled back then.
+    """
+    _begin(operation, store)
+    try:
+        if operation.options.atomic:
+            return _attempt_atomic(operation, store, lease)
+        return _succeeded(operation, _call(operation), store)
+    except Exception as error:
+        return _failed(operation, error, store)
+    finally:
+        if in_thread:
+            store.leave_thread()
+
+
+async def attempt_async(operation: Operation, store: Store) -> Attempt:
+    """Await an async function, for as long as its time lasts. Never raises what the function raises."""
+    _begin(operation, store)
+    left = (operation.deadline - store.now()) / 1000
+    try:
+        async with asyncio.timeout(left if left < _LONGEST_TIMER else None) as limit:
+            result = await _call(operation)
+        return _succeeded(operation, result, store)
+    except TimeoutError as error:
+        return _timed_out(operation) if limit.expired() else _failed(operation, error, store)
+    except Exception as error:
+        return _failed(operation, error, store)
+
+
+def _attempt_atomic(operation: Operation, store: Store, lease: Lease) -> Attempt:
+    try:
+        with store.transaction():
+            attempt = _succeeded(operation, _call(operation), store)
+            known = store.record(lease, [attempt.promise()])
+            if known:
+                raise _AlreadyRecorded(known[operation.id])
+        attempt.known = attempt.as_record()
+        return attempt
+    except _AlreadyRecorded as found:
+        return Attempt(operation, known=found.promise)
+
+
+def _begin(operation: Operation, store: Store) -> None:
+    operation.attempt += 1
+    operation.started_at = operation.started_at or store.now()
+
+
+def _call(operation: Operation) -> Any:
+    assert operation.call is not None  # noqa: S101 (only leaves are attempted)
+    return operation.call()
+
+
+def _succeeded(operation: Operation, result: Any, store: Store) -> Attempt:
+    if store.now() >= operation.deadline:
+        return _timed_out(operation)
+    try:
+        return Attempt(operation, PromiseState.RESOLVED, Value.of(codec.to_json(result)))
+    except ValueError as error:
+        raise EncodingError(f"The result of {operation.func} cannot be stored as JSON: {error}") from None
+
+
+def _timed_out(operation: Operation) -> Attempt:
+    return Attempt(operation, PromiseState.REJECTED_TIMEDOUT)
+
+
+def _failed(operation: Operation, error: Exception, store: Store) -> Attempt:
+    """The verdict of the retry policy; an outcome that cannot be encoded will not be better next time."""
+    delay = None if isinstance(error, EncodingError) else operation.options.retry.delay(operation.attempt, error)
+    log.warning(
+        "step %s of %s failed (attempt %d)%s",
+        operation.func,
+        operation.id,
+        operation.attempt,
+        "" if delay is None else f"; next in {delay:.1f} s",
+        exc_info=error,
+    )
+    if delay is None:
+        return Attempt(operation, PromiseState.REJECTED, Value.of(error_to_json(error)))
+    if store.now() + delay * 1000 >= operation.deadline:
+        return _timed_out(operation)
+    return Attempt(operation, retry_in=delay)

@@ -1,0 +1,92 @@
+"""Values <-> JSON, by the annotations of the functions they pass through. Never pickle."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from inspect import Parameter, Signature, signature
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from workflows.errors import EncodingError, InvalidArguments
+
+_PLAIN = (str, int, bool, type(None))
+
+
+def to_json(value: Any) -> Any:
+    """The value as JSON: dataclasses, pydantic models, dates, decimals, UUIDs and enums by their standard form.
+
+    Errors: EncodingError, which names the type that has no JSON form.
+    """
+    if type(value) in _PLAIN:
+        return value
+    try:
+        return to_jsonable_python(value, bytes_mode="base64", inf_nan_mode="constants")
+    except (PydanticSerializationError, ValueError) as error:
+        raise EncodingError(f"{type(value).__qualname__} cannot be stored as JSON: {error}") from None
+
+
+def from_json(value: Any, annotation: Any) -> Any:
+    """The JSON value as the annotated type; as it is where there is no annotation. Errors: EncodingError."""
+    if annotation is Any or annotation is Parameter.empty or type(value) is annotation:
+        return value
+    try:
+        return _adapter(annotation).validate_python(value)
+    except ValidationError as error:
+        raise EncodingError(f"{value!r:.100} is no {annotation!r}: {error.errors()[0]['msg']}") from None
+
+
+@lru_cache(maxsize=4096)
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(annotation)
+
+
+@lru_cache(maxsize=4096)
+def signature_of(fn: Callable[..., Any]) -> Signature:
+    """The function's signature with its annotations evaluated (strings become types where they can be found)."""
+    try:
+        plain = signature(fn)
+    except (TypeError, ValueError):  # builtins without one
+        return Signature([Parameter("args", Parameter.VAR_POSITIONAL), Parameter("kwargs", Parameter.VAR_KEYWORD)])
+    try:
+        hints = get_type_hints(fn, include_extras=True)
+    except (NameError, TypeError, AttributeError):
+        hints = {}
+    parameters = [p.replace(annotation=hints.get(p.name, _known(p.annotation))) for p in plain.parameters.values()]
+    return plain.replace(parameters=parameters, return_annotation=hints.get("return", _known(plain.return_annotation)))
+
+
+def result_type(fn: Callable[..., Any]) -> Any:
+    """The annotation of what the function returns; Any when there is none."""
+    annotation = signature_of(fn).return_annotation
+    return Any if annotation is Signature.empty else annotation
+
+
+def bind(sig: Signature, name: str, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """JSON arguments as the signature's types: (args, kwargs). Errors: InvalidArguments, naming the parameter."""
+    try:
+        bound = sig.bind(*args, **kwargs)
+    except TypeError as error:
+        raise InvalidArguments(f"{name}{_shown(sig)}: {error}") from None
+    for parameter_name, value in bound.arguments.items():
+        bound.arguments[parameter_name] = _convert(sig.parameters[parameter_name], name, value)
+    return list(bound.args), bound.kwargs
+
+
+def _convert(parameter: Parameter, function: str, value: Any) -> Any:
+    try:
+        if parameter.kind is Parameter.VAR_POSITIONAL:
+            return tuple(from_json(item, parameter.annotation) for item in value)
+        if parameter.kind is Parameter.VAR_KEYWORD:
+            return {key: from_json(item, parameter.annotation) for key, item in value.items()}
+        return from_json(value, parameter.annotation)
+    except EncodingError as error:
+        raise InvalidArguments(f"{function}: argument {parameter.name!r}: {error}") from None
+
+
+def _known(annotation: Any) -> Any:
+    return Parameter.empty if isinstance(annotation, str) else annotation
+
+
+def _shown(sig: Signature) -> str:
+    return str(sig.replace(return_annotation=Signature.empty))

@@ -1,0 +1,130 @@
+"""Starting executions in durable mode, and handles to them."""
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from promises import store
+from promises.errors import PromiseNotFound
+from promises.queries import promise_graph
+from promises.records import NewPromise, PromiseRecord
+from promises.states import PromiseState
+from promises.times import NEVER, now_ms
+from promises.values import EMPTY
+from workflows import codec
+from workflows.errors import ExecutionNotFound, FunctionNotFound, InvalidId
+from workflows.frames import invocation, root_tags
+from workflows.registry import Workflow, registry
+from workflows.replay import result_of
+from workflows.stores.durable import DurableStore
+
+R = TypeVar("R")
+
+_id = re.compile(r"[^\s:/\\\x00-\x1f\x7f?#%]{1,200}")
+
+
+def start(
+    function: Workflow[..., Any] | str,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    id: str | None = None,
+    version: int | None = None,
+    requester: str = "",
+    timeout: timedelta | None = None,
+) -> "tuple[Handle[Any], bool]":
+    """Start an execution, or attach to the one that has this `id`: (handle, created).
+
+    The arguments are checked against the function's signature first. Without `timeout` it has no deadline. Errors:
+    FunctionNotFound, InvalidArguments, InvalidId, EncodingError.
+    """
+    found = function if isinstance(function, Workflow) else registry.get(function, version)
+    id = check_id(id if id is not None else f"{found.name}-{uuid.uuid4().hex[:12]}")
+    param = invocation(found.name, found.version, args, kwargs or {})
+    call = param.decode()
+    found.bind(call["args"], call.get("kwargs", {}))
+    now = now_ms()
+    deadline = NEVER if timeout is None else min(now + int(timeout.total_seconds() * 1000), NEVER)
+    promise = NewPromise(id, deadline, param, root_tags(id, found, requester))
+    _, created = DurableStore().create(promise)
+    return Handle(id), created
+
+
+def get(id: str) -> "Handle[Any]":
+    """The handle of an existing execution. Errors: ExecutionNotFound."""
+    handle: Handle[Any] = Handle(id)
+    handle.promise()
+    return handle
+
+
+def check_id(id: str) -> str:
+    """The id, if it may name an execution. Errors: InvalidId."""
+    if not isinstance(id, str) or not _id.fullmatch(id):
+        raise InvalidId(f"{id!r:.80} cannot be an id: use 1 to 200 characters, without spaces and : / \\ ? # %.")
+    return id
+
+
+class Handle(Generic[R]):
+    """An execution, by its id. Every method asks the database; nothing is kept."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+
+    def __repr__(self) -> str:
+        return f"<execution {self.id}>"
+
+    def promise(self) -> PromiseRecord:
+        """Its promise as it is now. Errors: ExecutionNotFound."""
+        try:
+            return store.promise_get(self.id, now=now_ms())
+        except PromiseNotFound:
+            raise ExecutionNotFound(f"There is no execution {self.id!r}.") from None
+
+    def status(self) -> str:
+        """Its promise's state: pending, resolved, rejected, rejected_canceled, rejected_timedout."""
+        return self.promise().state
+
+    def result(self, timeout: float | None = None) -> R:
+        """Wait for the end, at most `timeout` seconds, and return the result; an error it ended with is raised as
+        itself.
+
+        Errors: TimeoutError (it goes on all the same), ExecutionNotFound, PromiseCanceled, PromiseTimeout, the
+        workflow's own.
+        """
+        give_up_at = None if timeout is None else time.monotonic() + timeout
+        pause = 0.002
+        while (promise := self.promise()).is_pending:
+            if give_up_at is not None and time.monotonic() >= give_up_at:
+                raise TimeoutError(f"{self.id} is still running after {timeout} s; ask again later.")
+            time.sleep(pause)
+            pause = min(pause * 1.3, 0.2)
+        result: R = result_of(promise, self._annotation(promise))
+        return result
+
+    async def aresult(self, timeout: float | None = None) -> R:
+        """`result`, for async callers."""
+        return await asyncio.to_thread(self.result, timeout)
+
+    def cancel(self) -> PromiseRecord:
+        """Cancel it, and every promise below it that is still pending. A settled one stays as it is."""
+        promise = store.promise_settle(self.id, PromiseState.REJECTED_CANCELED, EMPTY, now=now_ms())
+        if promise.state == PromiseState.REJECTED_CANCELED:
+            for child in self.tree()[1:]:
+                if child.is_pending:
+                    store.promise_settle(child.id, PromiseState.REJECTED_CANCELED, EMPTY, now=now_ms())
+        return promise
+
+    def tree(self) -> list[PromiseRecord]:
+        """Its call graph: the root first, then all promises in id order."""
+        return promise_graph(self.id, now=now_ms())
+
+    def _annotation(self, promise: PromiseRecord) -> Any:
+        try:
+            function = registry.get(promise.func, int(promise.tags.get("countersign:version", 1)))
+        except FunctionNotFound:
+            return Any
+        return codec.result_type(function.fn)

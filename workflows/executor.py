@@ -1,0 +1,85 @@
+"""One task: acquire it, replay its function, then fulfill, suspend or release it. The same for every store."""
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from promises.records import Acquired
+from promises.states import PromiseState
+from promises.values import Value
+from workflows.errors import FunctionNotFound, Halt, InvalidArguments, LeaseLost, ShuttingDown, error_to_json
+from workflows.registry import Registry, Workflow, registry
+from workflows.replay import Activation
+from workflows.stores.base import Lease, Store
+
+log = logging.getLogger(__name__)
+
+NO_SERVICES: Mapping[str, Any] = {}
+
+
+def execute(
+    store: Store,
+    task_id: str,
+    version: int | None = None,
+    *,
+    functions: Registry = registry,
+    services: Mapping[str, Any] = NO_SERVICES,
+    hold: Callable[[str, int], AbstractContextManager[None]] = lambda task_id, version: nullcontext(),
+    is_interrupted: Callable[[], bool] = lambda: False,
+) -> str:
+    """Carry an execution on as far as it goes now. Returns what became of it, for the log: "fulfilled", "suspended",
+    "released", "halted", "refused" (somebody else has it, or it is done) or "lost" (the lease was, on the way).
+
+    `hold(task_id, version)` is entered while the lease is held, to keep it alive; `is_interrupted` is asked between
+    steps.
+    """
+    acquired = store.acquire(task_id, version)
+    if acquired is None:
+        return "refused"
+    lease = Lease(task_id, acquired.task.version)
+    try:
+        with hold(task_id, lease.version):
+            return _activate(store, acquired, lease, functions, services, is_interrupted)
+    except LeaseLost:
+        log.warning("the lease of %s (version %d) was lost; another worker goes on", task_id, lease.version)
+        return "lost"
+
+
+def _activate(
+    store: Store,
+    acquired: Acquired,
+    lease: Lease,
+    functions: Registry,
+    services: Mapping[str, Any],
+    is_interrupted: Callable[[], bool],
+) -> str:
+    try:
+        function, args, kwargs = invocation_of(acquired, functions)
+        return Activation(store, acquired, services, is_interrupted).run(function, args, kwargs)
+    except InvalidArguments as error:
+        store.fulfill(lease, PromiseState.REJECTED, Value.of(error_to_json(error)))
+        return "fulfilled"
+    except (Halt, FunctionNotFound) as reason:
+        log.error("%s is halted: %s", lease.task_id, reason)
+        store.halt(lease, f"{type(reason).__name__}: {reason}")
+        return "halted"
+    except ShuttingDown:
+        store.release(lease)
+        return "released"
+
+
+def invocation_of(acquired: Acquired, functions: Registry) -> tuple[Workflow[..., Any], list[Any], dict[str, Any]]:
+    """The function that a promise's param names ({"func", "args", "kwargs"?, "version"?}), and its arguments.
+
+    Errors: FunctionNotFound (this version is not registered here), InvalidArguments.
+    """
+    try:
+        call = acquired.promise.param.decode() or {}
+        name, version = str(call["func"]), int(call.get("version", 1))
+        args, kwargs = list(call.get("args", [])), dict(call.get("kwargs", {}))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InvalidArguments('The promise\'s param does not name a function: {"func", "args", "version"}.') from None
+    function = functions.get(name, version)
+    args, kwargs = function.bind(args, kwargs)
+    return function, args, kwargs

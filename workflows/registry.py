@@ -1,0 +1,129 @@
+"""(name, version) -> function. An execution keeps the version it started with; nothing here ever picks another for
+it."""
+
+from collections.abc import Callable, Coroutine
+from inspect import Signature, iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from workflows import codec
+from workflows.errors import FunctionNotFound
+
+if TYPE_CHECKING:
+    from workflows.context import Context
+    from workflows.executions import Handle
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DEFAULT_QUEUE = "default"
+
+
+class Workflow(Generic[P, R]):
+    """A registered workflow function. Calling it calls the plain function, with a context that the caller provides."""
+
+    def __init__(self, fn: Callable[..., Any], name: str, version: int, queue: str) -> None:
+        self.fn = fn
+        self.name = name
+        self.version = version
+        self.queue = queue
+        self.__doc__ = fn.__doc__
+        self.__name__ = name
+        self.__module__ = fn.__module__
+        self.__wrapped__ = fn
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.fn(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name} v{self.version}>"
+
+    @property
+    def signature(self) -> Signature:
+        """The signature without the context: what a caller passes."""
+        full = codec.signature_of(self.fn)
+        return full.replace(parameters=list(full.parameters.values())[1:])
+
+    def bind(self, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """JSON arguments as the function's types. Errors: InvalidArguments, naming the parameter."""
+        return codec.bind(self.signature, self.name, args, kwargs)
+
+    def start(self, *args: Any, id: str | None = None, requester: str = "", **kwargs: Any) -> "Handle":
+        """Start an execution, or attach to the one that has this `id`. Inside `transaction.atomic()` it starts if and
+        only if the transaction commits. `requester` is the name of the person or machine on whose behalf it runs.
+
+        Errors: InvalidArguments, InvalidId, EncodingError.
+        """
+        from workflows import executions  # noqa: PLC0415 (needs Django; the registry does not)
+
+        return executions.start(self, args, kwargs, id=id, requester=requester)[0]
+
+
+class Registry:
+    """The functions this process can execute."""
+
+    def __init__(self) -> None:
+        self._functions: dict[tuple[str, int], Workflow[..., Any]] = {}
+
+    def add(self, function: Workflow[..., Any]) -> None:
+        """Register it; the same source registering again replaces itself (a reload), another function under its name
+        is refused."""
+        known = self._functions.get((function.name, function.version))
+        if known and (known.fn.__module__, known.fn.__qualname__) != (function.fn.__module__, function.fn.__qualname__):
+            raise ValueError(
+                f"{function.fn.__module__}.{function.fn.__qualname__} registers {function!r}, which "
+                f"{known.fn.__module__}.{known.fn.__qualname__} is already; give one of them another name or version."
+            )
+        self._functions[function.name, function.version] = function
+
+    def get(self, name: str, version: int | None = None) -> Workflow[..., Any]:
+        """The function; without `version` the highest there is (for starting: afterwards the execution keeps it).
+
+        Errors: FunctionNotFound, telling what there is.
+        """
+        versions = sorted(v for n, v in self._functions if n == name)
+        if version is None and versions:
+            version = versions[-1]
+        found = self._functions.get((name, version or 0))
+        if found is None:
+            raise FunctionNotFound(self._explain(name, version, versions))
+        return found
+
+    def all(self) -> list[Workflow[..., Any]]:
+        """The newest version of every function, by name."""
+        return [self.get(name) for name in self.names()]
+
+    def names(self) -> list[str]:
+        return sorted({name for name, _ in self._functions})
+
+    def _explain(self, name: str, version: int | None, versions: list[int]) -> str:
+        if versions:
+            return f"Workflow {name!r} has no version {version}; registered: {', '.join(map(str, versions))}."
+        return f"No workflow is registered as {name!r}. Registered: {', '.join(self.names()) or 'none'}."
+
+
+registry = Registry()
+
+
+@overload
+def workflow(fn: "Callable[Concatenate[Context, P], Coroutine[Any, Any, R]]") -> Workflow[P, R]: ...
+
+
+@overload
+def workflow(
+    *, name: str | None = None, version: int = 1, queue: str = DEFAULT_QUEUE
+) -> "Callable[[Callable[Concatenate[Context, P], Coroutine[Any, Any, R]]], Workflow[P, R]]": ...
+
+
+def workflow(
+    fn: Callable[..., Any] | None = None, *, name: str | None = None, version: int = 1, queue: str = DEFAULT_QUEUE
+) -> Any:
+    """Register an async function `fn(ctx, ...)` as a workflow, under its own name unless `name` is given."""
+
+    def register(function: Callable[..., Any]) -> Workflow[..., Any]:
+        if not iscoroutinefunction(function):
+            raise TypeError(f"@workflow needs an async function; {function.__qualname__} is not one.")
+        found: Workflow[..., Any] = Workflow(function, name or function.__name__, version, queue)
+        registry.add(found)
+        return found
+
+    return register if fn is None else register(fn)

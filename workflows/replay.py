@@ -1,0 +1,411 @@
+"""Drive a workflow body until it finishes or waits for others. No Django, no Celery, no network: the store does that.
+
+The body runs on an event loop in turns. When a turn has left it waiting, the operations that it asked for are carried
+out here, between turns: steps are run and recorded, remote promises created. What is recorded already answers at
+once, which is what a replay is. When nothing is left to do here, the task suspends on the promises that the body
+waits for.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from promises.records import Acquired, NewPromise, PromiseRecord
+from promises.states import PromiseState
+from promises.values import EMPTY, Value
+from workflows import codec
+from workflows.attempts import Attempt, attempt_async, attempt_sync
+from workflows.context import Context, Info
+from workflows.errors import (
+    EncodingError,
+    Halt,
+    NonDeterminism,
+    NonDurableAwait,
+    PromiseCanceled,
+    PromiseTimeout,
+    ShuttingDown,
+    Suspended,
+    error_from_json,
+    error_to_json,
+)
+from workflows.frames import Frame
+from workflows.loop import Loop
+from workflows.operations import DurableFuture, Kind, Operation
+from workflows.registry import Workflow
+from workflows.stores.base import Lease, Store
+from workflows.strands import CURRENT, Strand
+
+PARALLEL_STEPS = 8
+
+
+@dataclass(eq=False)
+class Body:
+    """A running function body: the root's, or a nested workflow's with the operation that it is the answer to."""
+
+    frame: Frame
+    task: "asyncio.Task[Any]"
+    operation: Operation | None
+
+
+@dataclass(eq=False)
+class Activation:
+    """One lease on an execution, from acquire to suspend, fulfill or release."""
+
+    store: Store
+    acquired: Acquired
+    services: Mapping[str, Any] = field(default_factory=dict)
+    is_interrupted: Callable[[], bool] = lambda: False
+
+    def __post_init__(self) -> None:
+        self.lease = Lease(self.acquired.task.id, self.acquired.task.version)
+        self.recorded = {promise.id: promise for promise in self.acquired.preload}
+        self.loop = Loop.of_this_thread()
+        self.leaves: list[Operation] = []  # asked for, not started
+        self.nested: list[tuple[Operation, Workflow[..., Any], Sequence[Any], Mapping[str, Any]]] = []
+        self.unstored: dict[str, Operation] = {}  # remote, not created yet
+        self.waiting: dict[str, Operation] = {}  # remote, not settled yet
+        self.attempts: list[Attempt] = []  # ended, not recorded yet
+        self.in_flight = 0
+        self.bodies: list[Body] = []
+        self.asked: set[str] = set()
+        self.halted: Halt | None = None
+        self.is_closed = False
+        self._threads: ThreadPoolExecutor | None = None
+
+    # -- driving
+    # -------------------------------------------------------------------------------------------------------------
+
+    def run(self, function: Workflow[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        """Drive the function to "fulfilled" or "suspended". Raises Halt, LeaseLost, ShuttingDown."""
+        try:
+            root = self._start_body(root_frame(self, function), function.fn, args, kwargs, None)
+            return self._drive(root)
+        finally:
+            self._put_away()
+
+    def _drive(self, root: Body) -> str:
+        while True:
+            self.loop.turn()
+            if self.halted is not None:
+                raise self.halted
+            if self.is_interrupted():
+                raise ShuttingDown
+            if self._end_bodies(root):
+                return "fulfilled"
+            if self._start_operations():
+                continue
+            if self.attempts or self.in_flight:
+                if not self.attempts:
+                    self.loop.wait()
+                self._record_attempts()
+            elif not self._wait_for_others():
+                return "suspended"
+
+    def _start_body(
+        self,
+        frame: Frame,
+        fn: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        operation: Operation | None,
+    ) -> Body:
+        context = contextvars.copy_context()
+        context.run(CURRENT.set, frame.strand)
+        coroutine = fn(Context(frame), *args, **kwargs)
+        body = Body(frame, self.loop.create_task(coroutine, context=context), operation)
+        self.bodies.append(body)
+        return body
+
+    def _end_bodies(self, root: Body) -> bool:
+        """Settle the functions whose body and children are done. True when the root is."""
+        again = True
+        while again:
+            again = False
+            for body in [b for b in self.bodies if b.task.done()]:
+                if not body.frame.is_over(failed=body.task.exception() is not None):
+                    continue
+                self.bodies.remove(body)
+                if body is root:
+                    self._fulfill(body)
+                    return True
+                self._end_nested(body)
+                again = True
+        return False
+
+    def _fulfill(self, body: Body) -> None:
+        self._check_complete()
+        state, value = outcome_of(body.task)
+        self._store_remote()
+        self.store.fulfill(self.lease, state, value)
+
+    def _end_nested(self, body: Body) -> None:
+        assert body.operation is not None  # noqa: S101 (only the root has none)
+        state, value = outcome_of(body.task)
+        self.attempts.append(Attempt(body.operation, state, value))
+        self._record_attempts()
+        self.loop.turn()
+
+    def _put_away(self) -> None:
+        """Unwind what still runs. The bodies' context calls raise Suspended from now on, so nothing durable can
+        happen."""
+        self.is_closed = True
+        pending = [task for task in asyncio.all_tasks(self.loop) if not task.done()]
+        for _ in range(3):
+            for task in pending:
+                task.cancel()
+            self.loop.turn()
+            pending = [task for task in pending if not task.done()]
+            if not pending:
+                break
+        if self._threads is not None:
+            self._threads.shutdown(wait=True)
+        for body in self.bodies:
+            if body.task.done() and not body.task.cancelled():
+                body.task.exception()
+
+    # -- operations
+    # ------------------------------------------------------------------------------------------------------------
+
+    def register(self, operation: Operation) -> DurableFuture[Any]:
+        """Take an operation that a body asks for: answer it from the record, or queue it."""
+        if self.is_closed:
+            raise Suspended
+        future = operation.future = DurableFuture(loop=self.loop)
+        future.operation, future.activation = operation, self
+        if operation.id in self.asked:
+            raise self._halt(NonDeterminism(f"Two calls have the id {operation.id}; give them different names."))
+        self.asked.add(operation.id)
+        operation.frame.open.add(operation)
+        known = self.recorded.get(operation.id)
+        if known is not None:
+            self._check_same(operation, known)
+            operation.is_stored = True
+            if not known.is_pending:
+                self._answer(operation, known)
+                return future
+        if operation.kind is Kind.REMOTE:
+            self.waiting[operation.id] = operation
+            if known is None:
+                self.unstored[operation.id] = operation
+        elif operation.kind is Kind.LEAF:
+            self.leaves.append(operation)
+        return future
+
+    def ensure_stored(self, operation: Operation) -> "asyncio.Future[str]":
+        """See `DurableFuture.created`."""
+        future: asyncio.Future[str] = self.loop.create_future()
+        if operation.kind is not Kind.REMOTE or operation.is_stored:
+            future.set_result(operation.id)
+        else:
+            operation.must_store.append(future)
+        return future
+
+    def _check_same(self, operation: Operation, known: PromiseRecord) -> None:
+        if known.func != operation.func:
+            raise self._halt(
+                NonDeterminism(
+                    f"{operation.id} is recorded as {known.func or 'another kind of promise'!r}, but the code now asks "
+                    f"for {operation.func!r}. The function changed under a running execution, or is not deterministic."
+                )
+            )
+
+    def _check_complete(self) -> None:
+        """A body that ends without having asked for all that is recorded took another path than the one on record."""
+        missing = [
+            id
+            for id, promise in self.recorded.items()
+            if id not in self.asked and promise.parent_id in self.asked | {self.lease.task_id} and promise.func
+        ]
+        if missing and all(self.recorded[id].parent_id == self.lease.task_id for id in missing):
+            shown = ", ".join(f"{id} ({self.recorded[id].func})" for id in sorted(missing)[:5])
+            raise self._halt(NonDeterminism(f"The function ended without asking for what is recorded: {shown}."))
+
+    def _halt(self, reason: Halt) -> Halt:
+        self.halted = self.halted or reason
+        return reason
+
+    def _answer(self, operation: Operation, known: PromiseRecord) -> None:
+        """Hand a settled promise to whoever waits for its operation."""
+        self.waiting.pop(operation.id, None)
+        operation.frame.open.discard(operation)
+        if operation.future.done():
+            return
+        try:
+            result = result_of(known, operation.annotation)
+        except Exception as error:
+            operation.future.set_exception(error)
+            operation.future.exception()  # one that nobody awaits is not reported as forgotten
+        else:
+            operation.future.set_result(result)
+
+    def _start_operations(self) -> bool:
+        """Start what the last turn asked for. True when the bodies may have something to go on with."""
+        if self.nested:
+            nested, self.nested = self.nested, []
+            for operation, function, args, kwargs in nested:
+                frame = Frame.below(operation, function, self)
+                self._start_body(frame, function.fn, args, kwargs, operation)
+            return True
+        must_store = any(operation.must_store for operation in self.unstored.values())
+        if self.unstored and (must_store or self.leaves or self.in_flight):
+            self._store_remote()
+            if must_store:
+                return True
+        if not self.leaves:
+            return False
+        leaves, self.leaves = self.leaves, []
+        if len(leaves) == 1 and not self.in_flight and not leaves[0].is_async:
+            self._end_attempt(attempt_sync(leaves[0], self.store, self.lease))
+            self._record_attempts()
+            return True
+        for operation in leaves:
+            self._start_parallel(operation)
+        return False
+
+    def _store_remote(self) -> None:
+        operations, self.unstored = self.unstored, {}
+        if not operations:
+            return
+        known = self.store.record(self.lease, [operation.promise for operation in operations.values()])
+        for operation in operations.values():
+            self._mark_stored(operation)
+            found = known.get(operation.id)
+            if found is not None and not found.is_pending:
+                self._answer(operation, found)
+
+    def _mark_stored(self, operation: Operation) -> None:
+        operation.is_stored = True
+        for future in operation.must_store:
+            if not future.done():
+                future.set_result(operation.id)
+
+    # -- local steps
+    # -----------------------------------------------------------------------------------------------------------
+
+    def _start_parallel(self, operation: Operation) -> None:
+        self.in_flight += 1
+        if operation.is_async:
+            task = self.loop.create_task(attempt_async(operation, self.store), context=contextvars.copy_context())
+            task.add_done_callback(self._attempt_ended)
+            return
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(PARALLEL_STEPS, thread_name_prefix="step")
+        context = contextvars.copy_context()
+        work = partial(context.run, attempt_sync, operation, self.store, self.lease, in_thread=True)
+        self._threads.submit(work).add_done_callback(
+            lambda done: self.loop.call_soon_threadsafe(self._attempt_ended, done)
+        )
+
+    def _attempt_ended(self, done: Any) -> None:
+        self.in_flight -= 1
+        if not done.cancelled() and not self.is_closed:
+            try:
+                self._end_attempt(done.result())
+            except BaseException as error:
+                self.halted = self.halted or Halt(f"The engine failed: {error!r}")
+                raise
+        self.loop.stop()
+
+    def _end_attempt(self, attempt: Attempt) -> None:
+        """Keep the outcome to be recorded, or arrange another attempt."""
+        if attempt.retry_in is None:
+            self.attempts.append(attempt)
+            return
+        self.in_flight += 1
+        self.loop.call_later(attempt.retry_in, self._try_again, attempt.operation)
+
+    def _try_again(self, operation: Operation) -> None:
+        self.in_flight -= 1
+        self.leaves.append(operation)
+        self.loop.stop()
+
+    def _record_attempts(self) -> None:
+        """Store the outcomes of the steps that have ended, all in one commit, and tell the bodies."""
+        attempts, self.attempts = self.attempts, []
+        rows = [
+            attempt.promise() for attempt in attempts if attempt.known is None and attempt.operation.options.durable
+        ]
+        known = self.store.record(self.lease, rows) if rows else {}
+        for attempt in attempts:
+            found = attempt.known or known.get(attempt.operation.id)
+            if found is not None:
+                self._check_same(attempt.operation, found)
+            self._answer(attempt.operation, found or attempt.as_record())
+
+    # -- others
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _wait_for_others(self) -> bool:
+        """Suspend on the promises that the bodies wait for: False. True when some are settled already: then go on."""
+        awaited = [operation.id for operation in self.waiting.values() if operation.is_awaited]
+        if not awaited:
+            raise NonDurableAwait(
+                f"The workflow body of {self.lease.task_id} waits for something that is not a durable operation. "
+                "Use ctx.sleep instead of asyncio.sleep, and do I/O in steps (ctx.run)."
+            )
+        create = [operation.promise for operation in self.unstored.values()]
+        settled = self.store.suspend(self.lease, awaited, create)
+        if not settled:
+            return False
+        stored, self.unstored = self.unstored, {}
+        for operation in stored.values():
+            self._mark_stored(operation)
+        for promise in settled:
+            self._answer(self.waiting[promise.id], promise)
+        return True
+
+    def cancel_child(self, operation: Operation) -> None:
+        """Cancel a remote promise that nobody will wait for any more."""
+        if operation.id in self.unstored:
+            self._store_remote()
+        if operation.id in self.waiting:
+            canceled = self.store.settle_child(self.lease, operation.id, PromiseState.REJECTED_CANCELED, EMPTY)
+            self._answer(operation, canceled)
+
+
+def root_frame(activation: Activation, function: Workflow[..., Any]) -> Frame:
+    """The frame of the task's own function."""
+    promise = activation.acquired.promise
+    origin = promise.tags.get("resonate:origin", promise.id)
+    info = Info(
+        promise.id,
+        promise.parent_id,
+        origin,
+        function.name,
+        function.version,
+        promise.timeout_at,
+        promise.tags,
+        promise.tags.get("countersign:requester", ""),
+    )
+    return Frame(activation, info, Strand(None, promise.id))
+
+
+def outcome_of(task: "asyncio.Task[Any]") -> tuple[str, Value]:
+    """How a body ended, as a promise's state and value."""
+    error = task.exception()
+    if error is None:
+        try:
+            return PromiseState.RESOLVED, Value.of(codec.to_json(task.result()))
+        except (EncodingError, ValueError) as unfit:
+            error = unfit
+    if not isinstance(error, Exception):
+        raise error
+    return PromiseState.REJECTED, Value.of(error_to_json(error))
+
+
+def result_of(promise: PromiseRecord, annotation: Any) -> Any:
+    """What awaiting a settled promise gives: its value as the annotated type, or its error, raised."""
+    if promise.state == PromiseState.RESOLVED:
+        return codec.from_json(promise.value.decode(), annotation)
+    if promise.state == PromiseState.REJECTED_TIMEDOUT:
+        raise PromiseTimeout(f"The deadline of {promise.id} passed before it was settled.")
+    if promise.state == PromiseState.REJECTED_CANCELED:
+        raise PromiseCanceled(f"{promise.id} was canceled.")
+    raise error_from_json(promise.value.decode())
+
+
+__all__ = ["Activation", "Frame", "NewPromise", "outcome_of", "result_of"]

@@ -1,0 +1,1 @@
+"""Where promises are kept: in this process's memory, or in PostgreSQL; one protocol for both."""
