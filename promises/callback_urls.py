@@ -11,11 +11,11 @@ from promises.times import now_ms
 
 SALT = "promises.callback"  # the purpose: a signature made for anything else is not accepted here
 LONGEST_MS = 365 * 86_400_000
-# Promises that settle by other means: a function's result, a timer, a person's decision.
-OCCUPIED_TAGS = ("resonate:target", "resonate:timer", "countersign:func", "countersign:approval")
+# Promises that settle by other means: a worker's function, a timer, a person's decision.
+OCCUPIED_TAGS = ("resonate:target", "resonate:timer", "countersign:approval")
 
 
-class InvalidToken(Exception):  # noqa: N818 (the name is the code of the problem)
+class InvalidToken(Exception):
     """This address was not made by this server, or it was cut off on the way."""
 
     status = 404
@@ -54,7 +54,8 @@ def token_grant(token: str) -> Grant:
 
 def is_latent(promise: PromiseRecord) -> bool:
     """Whether the promise waits for somebody outside, so that an address to settle it makes sense."""
-    return not any(promise.tags.get(tag) for tag in OCCUPIED_TAGS)
+    is_step = promise.tags.get("resonate:scope") == "local"
+    return not is_step and not any(promise.tags.get(tag) for tag in OCCUPIED_TAGS)
 
 
 def _signer() -> signing.Signer:

@@ -25,7 +25,7 @@ TYPE_PREFIX = "urn:countersign:problem:"
 logger = structlog.get_logger(__name__)
 
 
-class Problem(Exception):  # noqa: N818 (the word of RFC 9457)
+class Problem(Exception):
     """A refusal raised by a view itself. `members` become extension members of the document."""
 
     def __init__(

@@ -44,15 +44,6 @@ def wait_ms(request: Request) -> int:
         raise ValidationError({"wait": [str(error)]}) from None
 
 
-def execution_id(text: str) -> str:
-    """`text` if an execution may have this id; ValidationError otherwise."""
-    if is_plain_id(text) and not set(text) & set(":/"):
-        return text
-    raise ValidationError(
-        _("An id has 1 to %(limit)d visible characters, without spaces, “:” and “/”.") % {"limit": ID_LIMIT}
-    )
-
-
 def promise_id(text: str) -> str:
     """`text` if a promise made here may have this id; ValidationError otherwise."""
     if is_plain_id(text):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -38,6 +39,11 @@ def cursor_of(request: Request, *kinds: type) -> list[Any] | None:
     if not all(type(part) is kind and _is_searchable(part) for part, kind in zip(key, kinds, strict=True)):
         raise _bad_cursor()
     return key
+
+
+def before(created_at: int, id: str) -> Q:
+    """Rows that come after this key in a list that is newest first. The first half is the range of the index."""
+    return Q(created_at__lte=created_at) & (Q(created_at__lt=created_at) | Q(id__lt=id))
 
 
 def page_response(

@@ -186,7 +186,7 @@ def refuse_inside_execution(id: str, *, now: int) -> None:
     if root == id:
         return
     found = promise_find(root, now=now)
-    if found is not None and found.tags.get("countersign:func"):
+    if found is not None and found.tags.get("resonate:target"):
         detail = _("The ids below %(root)s belong to the steps of that execution.") % {"root": root}
         raise Problem(403, "ReservedId", detail)
 

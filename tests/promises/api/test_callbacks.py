@@ -102,7 +102,7 @@ def test_an_approval_is_never_decided_by_a_callback(of_approval: PromiseRecord) 
 
 def test_the_promise_of_a_function_is_not_settled_by_a_callback(db: None) -> None:
     promise, _created = store.promise_create(
-        "exp-1", timeout_at=NEVER, now=now_ms(), tags={"countersign:func": "expense"}, param=Value.of(1)
+        "exp-1", timeout_at=NEVER, now=now_ms(), tags={"resonate:target": "celery://default"}, param=Value.of(1)
     )
     assert_problem(nobody().post(path_of(promise), {"value": 1}), 403, "NotLatent")
 

@@ -103,7 +103,7 @@ def test_a_target_must_be_routable(robot: Caller) -> None:
 
 
 def test_the_ids_below_an_execution_are_its_own(robot: Caller) -> None:
-    tags = {"countersign:func": "expense", "resonate:origin": "expense-1"}
+    tags = {"resonate:target": "celery://default", "resonate:origin": "expense-1"}
     store.promise_create("expense-1", timeout_at=NEVER, now=now_ms(), tags=tags)
     assert_problem(robot.post(URL, {"id": "expense-1:3"}), 403, "ReservedId", "expense-1")
 
@@ -150,9 +150,12 @@ def test_only_who_may_write_sees_the_callback_url(latent: PromiseRecord) -> None
     assert "/callbacks/" in url
 
 
-@pytest.mark.parametrize("tag", ["resonate:timer", "countersign:func", "countersign:approval"])
-def test_what_is_not_latent_has_no_callback_url(robot: Caller, tag: str) -> None:
-    store.promise_create("p", timeout_at=NEVER, now=now_ms(), tags={tag: "true"})
+OCCUPIED = [{"resonate:timer": "true"}, {"resonate:target": "celery://default"}, {"countersign:approval": "1"}]
+
+
+@pytest.mark.parametrize("tags", [*OCCUPIED, {"resonate:scope": "local"}])
+def test_what_is_not_latent_has_no_callback_url(robot: Caller, tags: dict[str, str]) -> None:
+    store.promise_create("p", timeout_at=NEVER, now=now_ms(), tags=tags)
     assert robot.get(f"{URL}p/").json()["callback_url"] is None
 
 
@@ -228,7 +231,7 @@ def test_the_list_can_be_narrowed(robot: Caller) -> None:
 )
 def test_a_malformed_question_is_400(robot: Caller, query: str) -> None:
     problem = assert_problem(robot.get(f"{URL}?{query}"), 400, "ValidationError")
-    assert list(problem["errors"]) == [query.split("=")[0]]
+    assert list(problem["errors"]) == [query.split("=", maxsplit=1)[0]]
 
 
 # --- settle ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""REST over executions: start, list, get, cancel."""

@@ -1,0 +1,46 @@
+"""Which executions a caller may see, and which he may cancel."""
+
+from typing import Any
+
+from django.db.models import Q
+from rest_framework.request import Request
+
+from promises.records import PromiseRecord
+from workflows.api.outputs import requester_of
+
+READ, START = "executions:read", "executions:start"
+MAY_VIEW, MAY_CHANGE = "promises.view_promise", "promises.change_promise"
+
+
+def sees_all(request: Request) -> bool:
+    """A token with executions:read was given it by an operator for all of them; a person needs the permission."""
+    token: Any = request.auth
+    user: Any = request.user
+    return bool(token.has_scope(READ)) if token is not None else bool(user.has_perm(MAY_VIEW))
+
+
+def can_see(request: Request, root: PromiseRecord) -> bool:
+    return is_requester(request, root) or sees_all(request)
+
+
+def visible(request: Request) -> Q:
+    """The condition on root promises for a list."""
+    return Q() if sees_all(request) else Q(tags__contains={"countersign:requester": username_of(request)})
+
+
+def can_cancel(request: Request, root: PromiseRecord) -> bool:
+    """Whoever asked for it, and those who may settle any promise."""
+    token: Any = request.auth
+    user: Any = request.user
+    if is_requester(request, root):
+        return True
+    return bool(token.has_scope("promises:write")) if token is not None else bool(user.has_perm(MAY_CHANGE))
+
+
+def is_requester(request: Request, root: PromiseRecord) -> bool:
+    return requester_of(root) == username_of(request)
+
+
+def username_of(request: Request) -> str:
+    user: Any = request.user
+    return str(user.get_username())
