@@ -14,6 +14,9 @@ class BrokerSettings(NamedTuple):
     transport_options: dict[str, Any]
 
 
+# The address that stands for "our own database"; `conn_string` then says where that is, and the host says nothing.
+OWN_DATABASE = "pgmq://localhost"
+
 # Waiting for NOTIFY instead of polling: measured at 4 ms from send to start, and 0.5 % of a core when idle.
 PGMQ_OPTIONS = {
     "init_extension": False,
@@ -33,8 +36,8 @@ def broker_settings(url: str, database: Mapping[str, Any]) -> BrokerSettings:
     """Celery's settings for `url`; an empty or a `pgmq://` one without a host means the given Django database."""
     if url.startswith(("redis://", "rediss://")):
         return BrokerSettings(url, dict(REDIS_OPTIONS))
-    if url in ("", "pgmq://"):
-        return BrokerSettings("pgmq://", {**PGMQ_OPTIONS, "conn_string": database_conninfo(database)})
+    if url in ("", "pgmq://", OWN_DATABASE):
+        return BrokerSettings(OWN_DATABASE, {**PGMQ_OPTIONS, "conn_string": database_conninfo(database)})
     if url.startswith("pgmq:"):
         return BrokerSettings(url, dict(PGMQ_OPTIONS))
     return BrokerSettings(url, {})

@@ -90,6 +90,7 @@ def server_use(state: Path) -> None:
     if state not in _in_use:
         file = users_file(state).open("w")
         fcntl.flock(file, fcntl.LOCK_SH)
+        os.set_inheritable(file.fileno(), True)  # a program that takes our place by exec is still a user
         _in_use[state] = file
 
 

@@ -1,6 +1,7 @@
 """Structured logging: one line an event, JSON for machines and coloured text for people."""
 
 import logging.config
+import sys
 from typing import Any
 
 import structlog
@@ -32,7 +33,8 @@ def logging_configure(config: dict[str, Any]) -> None:
 def logging_config(*, level: str, form: str) -> dict[str, Any]:
     """The `LOGGING` setting: everything to standard error, at `level`, as "json" or "console" lines."""
     renderer: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        # Plain tracebacks: the coloured ones print local variables, and with them secrets.
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if form == "console"
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -56,5 +58,6 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING"},
             "psycopg.pool": {"level": "ERROR"},
             "pgmq": {"level": "WARNING"},
+            "py.warnings": {"level": "ERROR"},  # warnings are for developers; the tests make errors of them
         },
     }

@@ -3,12 +3,12 @@
 import pytest
 from django.db import connection
 
-from config.broker import broker_settings, database_conninfo, pgmq_install
+from config.broker import OWN_DATABASE, broker_settings, database_conninfo, pgmq_install
 
 
 def test_without_an_address_the_broker_is_the_database():
     settings = broker_settings("", {"NAME": "countersign", "HOST": "/some/folder", "USER": "postgres"})
-    assert settings.url == "pgmq://"
+    assert settings.url == OWN_DATABASE
     assert settings.transport_options["conn_string"] == "dbname=countersign user=postgres host=/some/folder"
 
 
