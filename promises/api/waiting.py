@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from promises import store
+from promises.errors import PromiseError
 from promises.times import now_ms
 
 Found = TypeVar("Found")
@@ -35,9 +36,8 @@ def respond_settled(
     found = look(now_ms())
     if is_over(found) or wait <= 0:
         return respond(found)
-    if _can_park(request, promise_id):
-        # Registered before the last look, so that a settlement in between is either seen or told.
-        store.promise_register_listener(promise_id, NOTIFY_SETTLED, now=now_ms())
+    if _is_parked(request, promise_id):
+        # Registered before this look, so that a settlement in between is either seen now or told.
         found = look(now_ms())
         response = respond(found)
         if not is_over(found):
@@ -46,9 +46,17 @@ def respond_settled(
     return respond(_poll(found, wait, look, is_over))
 
 
-def _can_park(request: Request, promise_id: str) -> bool:
+def _is_parked(request: Request, promise_id: str) -> bool:
+    """Whether the server holds requests, and will be told when this promise settles. Steps inside an execution
+    tell nobody."""
     environ: dict[str, Any] = request.META
-    return bool(environ.get("countersign.park")) and promise_id.isascii() and promise_id.isprintable()
+    if not (environ.get("countersign.park") and promise_id.isascii() and promise_id.isprintable()):
+        return False
+    try:
+        store.promise_register_listener(promise_id, NOTIFY_SETTLED, now=now_ms())
+    except PromiseError:
+        return False
+    return True
 
 
 def _poll(found: Found, wait: int, look: Callable[[int], Found], is_over: Callable[[Found], bool]) -> Found:

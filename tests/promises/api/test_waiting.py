@@ -11,7 +11,7 @@ from promises import store
 from promises.api import inputs
 from promises.models import Listener
 from promises.records import PromiseRecord
-from promises.times import now_ms
+from promises.times import NEVER, now_ms
 from promises.values import Value
 from tests.promises.api.caller import Caller, assert_problem, with_token
 
@@ -72,6 +72,13 @@ def test_a_server_that_parks_requests_is_asked_to(robot: Caller, latent: Promise
     assert Listener.objects.get().address == "notify:settled"
     last = robot.client.get(f"{URL}?wait=0", headers=robot.headers, **parked)
     assert "X-Park" not in last
+
+
+def test_a_promise_that_tells_nobody_is_looked_at_instead(robot: Caller) -> None:
+    store.promise_create("p", timeout_at=NEVER, now=now_ms(), tags={"resonate:scope": "local"})
+    parked: dict[str, Any] = {"countersign.park": True}
+    response = robot.client.get("/api/promises/p/?wait=100ms", headers=robot.headers, **parked)
+    assert (response.status_code, "X-Park" in response) == (200, False)
 
 
 def test_a_client_cannot_ask_for_parking(robot: Caller, latent: PromiseRecord) -> None:
