@@ -1,7 +1,9 @@
-"""The life of the embedded PostgreSQL: made, started, found again after a crash, and stopped when nobody uses it.
+"""The life of the embedded PostgreSQL: made, started, found again after a crash, and stopped when nobody uses
+it.
 
-It listens on a socket in the state folder and on no port. Whoever calls `ensure` counts as a user until its process ends,
-however it ends (a shared file lock says so); `config.postgres_keeper` stops the server when the last user is gone.
+It listens on a socket in the state folder and on no port. Whoever calls `ensure` counts as a user until its
+process ends, however it ends (a shared file lock says so); `config.postgres_keeper` stops the server when the
+last user is gone.
 """
 
 import contextlib
@@ -47,7 +49,8 @@ _in_use: dict[Path, IO[str]] = {}
 
 
 def ensure(state: Path) -> str:
-    """Start the server of the state folder unless it answers already; return its URL. Many processes may call it at once.
+    """Start the server of the state folder unless it answers already; return its URL. Many processes may call
+    it at once.
 
     The data is made on the first use. A server that was killed starts again and recovers every committed row.
     Raises DatabaseUnavailable, whose message says what to do.
@@ -69,7 +72,7 @@ def ensure(state: Path) -> str:
     except (OSError, DatabaseUnavailable) as error:
         raise DatabaseUnavailable(
             f"The embedded PostgreSQL did not start in {state}: {error}\n"
-            "Free some space or mend the folder's permissions, choose another folder by COUNTERSIGN_VAR, or set "
+            "Free some space, mend the folder's permissions, choose another folder by COUNTERSIGN_VAR, or set "
             "DATABASE_URL to a PostgreSQL of your own."
         ) from error
     return url(state)
@@ -80,7 +83,9 @@ def stop(state: Path) -> None:
     state = state.absolute()
     with _locked(state / "postgres.lock"):
         if data_folder(state).exists() and is_answering(state):
-            binaries.run(state, "pg_ctl", "stop", "-D", data_folder(state), "-m", "fast", "-w", "-t", START_SECONDS)
+            binaries.run(
+                state, "pg_ctl", "stop", "-D", data_folder(state), "-m", "fast", "-w", "-t", START_SECONDS
+            )
     if file := _in_use.pop(state, None):
         file.close()
 
@@ -101,7 +106,9 @@ def users_file(state: Path) -> Path:
 
 def is_answering(state: Path) -> bool:
     """True when the server accepts connections. A pid file proves nothing."""
-    code, _ = binaries.attempt(state, "pg_isready", "-q", "-h", socket_folder(state), "-U", USER, "-d", DATABASE)
+    code, _ = binaries.attempt(
+        state, "pg_isready", "-q", "-h", socket_folder(state), "-U", USER, "-d", DATABASE
+    )
     return code == 0
 
 
@@ -121,7 +128,8 @@ def data_folder(state: Path) -> Path:
 
 
 def socket_folder(state: Path) -> Path:
-    """Where the socket is: beside the data, or in the temporary folder when that path is too long for a socket."""
+    """Where the socket is: beside the data, or in the temporary folder when that path is too long for a
+    socket."""
     usual = home(state.absolute()) / "socket"
     if len(os.fsencode(usual)) <= SOCKET_PATH_LIMIT:
         return usual
@@ -129,7 +137,8 @@ def socket_folder(state: Path) -> Path:
 
 
 def _data_create(state: Path) -> None:
-    """Make the data folder with an empty database in it. It gets its name last, so it is either whole or absent."""
+    """Make the data folder with an empty database in it. It gets its name last, so it is either whole or
+    absent."""
     data = data_folder(state)
     draft = data.with_suffix(".new")
     shutil.rmtree(draft, ignore_errors=True)
@@ -148,7 +157,9 @@ def _server_start(state: Path) -> None:
     log = data / "server.log"
     log.unlink(missing_ok=True)
     try:
-        binaries.run(state, "pg_ctl", "start", "-D", data, "-l", log, "-o", options, "-w", "-t", START_SECONDS)
+        binaries.run(
+            state, "pg_ctl", "start", "-D", data, "-l", log, "-o", options, "-w", "-t", START_SECONDS
+        )
     except DatabaseUnavailable as error:
         said = log.read_text(errors="replace")[-2000:] if log.exists() else ""
         raise DatabaseUnavailable(f"{error}\n{said}") from error
@@ -157,8 +168,8 @@ def _server_start(state: Path) -> None:
 def _stale_locks_remove(data: Path, sockets: Path) -> None:
     """Remove postmaster.pid and the socket's lock file when no living process works in the data folder.
 
-    PostgreSQL refuses to start while the pid in those files exists, and it may be a zombie that nobody reaps (in a
-    container) or an unrelated process that got the number after a restart of the machine.
+    PostgreSQL refuses to start while the pid in those files exists, and it may be a zombie that nobody reaps
+    (in a container) or an unrelated process that got the number after a restart of the machine.
     """
     files = [data / "postmaster.pid", *sockets.glob(".s.PGSQL.*.lock")]
     if not any(file.exists() for file in files) or not Path("/proc/self").exists():

@@ -1,4 +1,5 @@
-"""What `./run` does: reads the command line, sees to the database, and starts the programs or the tool that was asked for."""
+"""What `./run` does: reads the command line, sees to the database, and starts the programs or the tool
+that was asked for."""
 
 import argparse
 import os
@@ -17,7 +18,7 @@ from config.supervisor import Supervisor, say
 HELP = """\
 ./run                     start everything: database, web, worker, clock, and people to try it with
 ./run --port 8001         the same on another port (--host ADDRESS for other interfaces)
-./run --no-demo           the same without demo people; make yourself an account by ./run manage createsuperuser
+./run --no-demo           the same without demo people: ./run manage createsuperuser makes your account
 
 ./run test [OPTIONS]      every test, or what the options (those of pytest) choose
 ./run lint                ruff, mypy, import contracts, templates
@@ -29,8 +30,9 @@ HELP = """\
 ./run clock
 ./run manage COMMAND ...  a Django command: migrate, createsuperuser, token, shell ...
 
-Environment: DATABASE_URL and CELERY_BROKER_URL use servers of your own; COUNTERSIGN_APPS=pkg.one,two adds your apps;
-COUNTERSIGN_VAR moves the state folder; PYTHON chooses the interpreter. deploy/countersign.env explains the rest.
+Environment: DATABASE_URL and CELERY_BROKER_URL use servers of your own; COUNTERSIGN_APPS=pkg.one,two adds
+your apps; COUNTERSIGN_VAR moves the state folder; PYTHON chooses the interpreter. deploy/countersign.env
+explains the rest.
 """
 WELCOME = """
 Countersign runs at {url}
@@ -38,8 +40,8 @@ Countersign runs at {url}
   people    ana (asks)   bob, carol (finance)   dave, erin, frank (sre)   admin (sees everything)
   password  demo
 
-  What next: sign in as ana, start the workflow "expense" with the sample claim; then sign in as bob (a private window
-  helps) and approve it. The run page shows it finish. Ctrl-C stops everything; ./run goes on where it was.
+  What next: sign in as ana and start the workflow "expense" with the sample claim; then sign in as bob (in a
+  private window) and approve it. The run page shows it finish. Ctrl-C stops everything; ./run goes on.
 """
 WELCOME_PLAIN = """
 Countersign runs at {url}
@@ -99,7 +101,7 @@ def serve(arguments: list[str]) -> int:
 
     def welcome() -> bool:
         if not answers(f"{url}/health/"):
-            say(f"The web server did not answer at {url} within {WEB_START_SECONDS} s; the lines above say why.")
+            say(f"The web server did not answer at {url} in {WEB_START_SECONDS} s; the lines above say why.")
             return False
         say((WELCOME_PLAIN if options.no_demo else WELCOME).format(url=os.environ["COUNTERSIGN_PUBLIC_URL"]))
         return True
@@ -117,7 +119,8 @@ def web(arguments: list[str]) -> int:
 
 
 def supervise(wanted: list[programs.Program]) -> int:
-    """Keep the programs running; an embedded database is prepared first, a database of your own is left as it is."""
+    """Keep the programs running; an embedded database is prepared first, a database of your own is left as
+    it is."""
     state = database_start()
     if state:
         prepare()
@@ -147,9 +150,13 @@ def database_start() -> Path | None:
 
 
 def prepare(*options: str) -> None:
-    """Migrate, install the queue, collect the static files. Raises CannotStart with the last lines of what went wrong."""
-    done = subprocess.run(  # noqa: S603
-        programs.manage("prepare", "--verbosity", "0", *options), stderr=subprocess.PIPE, text=True, check=False
+    """Migrate, install the queue, collect the static files. Raises CannotStart with the last lines of what
+    went wrong."""
+    done = subprocess.run(
+        programs.manage("prepare", "--verbosity", "0", *options),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     if done.returncode:
         database = "DATABASE_URL" if os.environ.get("DATABASE_URL") else "the embedded database"
@@ -167,7 +174,8 @@ def port_check(host: str, port: int) -> None:
         except (OSError, OverflowError) as error:
             raise CannotStart(
                 f"Port {port} on {host} cannot be used: {getattr(error, 'strerror', None) or error}.\n"
-                f"Stop the program that uses it (is another ./run still going?), or choose another: --port {port + 1}"
+                "Stop the program that uses it (is another ./run still going?), or choose another port: "
+                f"--port {port + 1 if port < 65535 else 8000}"
             ) from error
 
 

@@ -34,7 +34,11 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
     """The `LOGGING` setting: everything to standard error, at `level`, as "json" or "console" lines."""
     renderer: list[Any] = (
         # Plain tracebacks: the coloured ones print local variables, and with them secrets.
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
+        [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
         if form == "console"
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -51,7 +55,8 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # The request middleware already logs each request with its status; Django's own line would say it again.
+            # The request middleware already logs each request with its status; Django's own line would say it
+            # again.
             "django.request": {"level": "ERROR"},
             "django.server": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},

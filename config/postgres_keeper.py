@@ -1,7 +1,8 @@
 """A process that stops the embedded PostgreSQL once nobody uses it: `python -m config.postgres_keeper STATE`.
 
-Users hold a shared lock on one file, which the system takes from them even after kill -9. Getting the exclusive lock
-therefore means that the last user is gone; a new user waits on that lock until the server has stopped, and starts it again.
+Users hold a shared lock on one file, which the system takes from them even after kill -9. Getting the
+exclusive lock therefore means that the last user is gone; a new user waits on that lock until the server has
+stopped, and starts it again.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ def keeper_start(state: Path) -> None:
     with _keeper_file(state) as file:
         if not _lock_take(file):
             return
-    subprocess.run(  # noqa: S603
+    subprocess.run(
         [sys.executable, "-m", "config.postgres_keeper", str(state)],
         cwd=Path(__file__).resolve().parent.parent,
         stdin=subprocess.DEVNULL,

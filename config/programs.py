@@ -20,7 +20,15 @@ class Program:
 def web(host: str, port: int) -> Program:
     """Pages, API and event streams on one port; 2,000 idle event streams need the larger queues."""
     options = ["--interface", "asgi", "--host", host, "--port", str(port), "--workers", "1", "--no-ws"]
-    options += ["--backlog", "4096", "--backpressure", "4096", "--respawn-failed-workers", "--workers-kill-timeout", "5"]
+    options += [
+        "--backlog",
+        "4096",
+        "--backpressure",
+        "4096",
+        "--respawn-failed-workers",
+        "--workers-kill-timeout",
+        "5",
+    ]
     options += ["--log-level", "warning"]
     return Program("web", (sys.executable, "-m", "granian", *options, "config.asgi:application"))
 
@@ -30,7 +38,10 @@ def worker(*options: str) -> Program:
     own = ["--without-gossip", "--without-mingle", "--hostname", f"countersign-{os.getpid()}@%h"]
     own += ["--loglevel", os.environ.get("LOG_LEVEL", "INFO")]
     quiet = ["-W", "ignore:You're running the worker with superuser"]  # in a container that is normal
-    return Program("worker", (sys.executable, *quiet, "-m", "celery", "--quiet", "-A", "config.celery", "worker", *own, *options))
+    return Program(
+        "worker",
+        (sys.executable, *quiet, "-m", "celery", "--quiet", "-A", "config.celery", "worker", *own, *options),
+    )
 
 
 def clock(*options: str) -> Program:

@@ -12,13 +12,14 @@ from django.core.exceptions import ImproperlyConfigured
 def secret_key_read(given: str, path: Path, *, may_generate: bool) -> str:
     """The key given, else the one kept in `path` (mode 0600), which is made when `may_generate`.
 
-    Several processes may start at once: the file appears complete or not at all, and the first one to link it wins.
+    Several processes may start at once: the file appears complete or not at all, and the first one to link it
+    wins.
     """
     if given:
         return given
     if not may_generate:
         raise ImproperlyConfigured(
-            "SECRET_KEY is not set. Every process and machine needs the same long random value. Make one with: "
+            "SECRET_KEY is not set. Every process and machine needs the same long random value. Make one by: "
             'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
         )
     if not path.exists():

@@ -1,7 +1,8 @@
-"""Settings of the whole project, read from the environment. Every variable is explained in deploy/countersign.env.
+"""Settings of the whole project, read from the environment. Every variable is explained in
+deploy/countersign.env.
 
-Without DATABASE_URL the project uses its own PostgreSQL in the state folder (config/embedded_postgres.py), and without
-CELERY_BROKER_URL the pgmq queue on that same database, so that a newcomer needs no server at all.
+Without DATABASE_URL the project uses its own PostgreSQL in the state folder (config/embedded_postgres.py),
+and without CELERY_BROKER_URL the pgmq queue on that same database, so that a newcomer needs no server at all.
 """
 
 import os
@@ -15,12 +16,12 @@ import environ
 from config import broker, embedded_postgres
 from config.log import logging_config
 from config.secret_key import secret_key_read
-from promises.api.schema_settings import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
+from promises.api.schema_settings import SPECTACULAR_SETTINGS  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
-# --- Where we are ----------------------------------------------------------------------------------------------------
+# --- Where we are -------------------------------------------------------------------------------------------
 
 VAR_DIR = Path(env.str("COUNTERSIGN_VAR", default=str(BASE_DIR / "var"))).absolute()
 DEBUG = env.bool("DEBUG", default=False)
@@ -28,9 +29,12 @@ COUNTERSIGN_DEMO = env.bool("COUNTERSIGN_DEMO", default=False)
 PUBLIC_URL = env.str("COUNTERSIGN_PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 DATABASE_URL = env.str("DATABASE_URL", default="")
 
-# A generated key is right only where every process shares the state folder: with the embedded database, or in the demo.
+# A generated key is right only where every process shares the state folder: with the embedded database, or in
+# the demo.
 SECRET_KEY = secret_key_read(
-    env.str("SECRET_KEY", default=""), VAR_DIR / "secret_key", may_generate=COUNTERSIGN_DEMO or DEBUG or not DATABASE_URL
+    env.str("SECRET_KEY", default=""),
+    VAR_DIR / "secret_key",
+    may_generate=COUNTERSIGN_DEMO or DEBUG or not DATABASE_URL,
 )
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 
@@ -38,7 +42,7 @@ _public = urlsplit(PUBLIC_URL)
 _local_hosts = ["127.0.0.1", "localhost", "[::1]"]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=sorted({*_local_hosts, _public.hostname or "localhost"}))
 
-# --- Applications ----------------------------------------------------------------------------------------------------
+# --- Applications -------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -99,7 +103,7 @@ TEMPLATES = [
     }
 ]
 
-# --- Database and broker ---------------------------------------------------------------------------------------------
+# --- Database and broker ------------------------------------------------------------------------------------
 
 DATABASES = {
     "default": {
@@ -119,7 +123,8 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 4
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_DEFAULT_QUEUE = "default"
-# The tasks table is the truth and a message only a wake-up: nothing is stored about it, and it may come twice.
+# The tasks table is the truth and a message only a wake-up: nothing is stored about it, and it may come
+# twice.
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -135,17 +140,18 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 4
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 
-# --- The product -----------------------------------------------------------------------------------------------------
+# --- The product --------------------------------------------------------------------------------------------
 
 PROMISES = {
     "PUBLIC_URL": PUBLIC_URL,
     "RETRY_INTERVAL_MS": env.int("COUNTERSIGN_RETRY_INTERVAL_MS", default=30_000),
     "LEASE_MS": env.int("COUNTERSIGN_LEASE_MS", default=15_000),
-    # What the clock calls when a deadline has come: functions of `now` (ms) that return how many rows they moved.
+    # What the clock calls when a deadline has come: functions of `now` (ms) that return how many rows they
+    # moved.
     "CLOCK_SWEEPS": ["promises.store.timeouts_sweep", "approvals.operations.approvals_expire"],
 }
 
-# --- Security --------------------------------------------------------------------------------------------------------
+# --- Security -----------------------------------------------------------------------------------------------
 
 _https = env.bool("COUNTERSIGN_HTTPS", default=_public.scheme == "https")
 if env.bool("COUNTERSIGN_TRUST_PROXY", default=_https):
@@ -166,6 +172,9 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("COUNTERSIGN_BODY_LIMIT", default=1024 * 1024)
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+# Views that run at once in a web process; each has a database connection of its own.
+WEB_THREADS = env.int("COUNTERSIGN_WEB_THREADS", default=8)
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -196,7 +205,7 @@ LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"
 
-# --- REST ------------------------------------------------------------------------------------------------------------
+# --- REST ---------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -211,7 +220,7 @@ REST_FRAMEWORK = {
     "UNICODE_JSON": True,
     "STRICT_JSON": True,
 }
-# --- Languages and time ----------------------------------------------------------------------------------------------
+# --- Languages and time -------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English")]
@@ -220,7 +229,7 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 
-# --- Static files ----------------------------------------------------------------------------------------------------
+# --- Static files -------------------------------------------------------------------------------------------
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -237,7 +246,7 @@ WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 MEDIA_ROOT = VAR_DIR / "media"
 
-# --- Logging ---------------------------------------------------------------------------------------------------------
+# --- Logging ------------------------------------------------------------------------------------------------
 
 LOGGING_CONFIG = "config.log.logging_configure"
 LOGGING = logging_config(

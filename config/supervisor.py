@@ -1,8 +1,8 @@
 """Keeps programs and the embedded database running until told to stop, and then leaves no process behind.
 
-One thread waits for signals (also that of a child's end) and for the end of a database connection, so that an idle
-supervisor costs nothing. Each program has a process group of its own: Ctrl-C reaches only the supervisor, and what a killed
-program leaves behind is killed with its group.
+One thread waits for signals (also that of a child's end) and for the end of a database connection, so that an
+idle supervisor costs nothing. Each program has a process group of its own: Ctrl-C reaches only the
+supervisor, and what a killed program leaves behind is killed with its group.
 """
 
 import contextlib
@@ -40,8 +40,9 @@ class Child:
         self.delay = FIRST_DELAY
 
     def start(self) -> None:
-        """Start the program in a process group of its own, which hears SIGTERM when the supervisor is killed (Linux)."""
-        self.process = subprocess.Popen(  # noqa: S603
+        """Start the program in a process group of its own, which hears SIGTERM when the supervisor is
+        killed (Linux)."""
+        self.process = subprocess.Popen(
             self.program.command,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
@@ -115,7 +116,8 @@ class DatabaseWatch:
 
 
 class Supervisor:
-    """Runs `programs`, and watches the embedded database of `state` unless that is None, until SIGINT or SIGTERM."""
+    """Runs `programs`, and watches the embedded database of `state` unless that is None, until SIGINT or
+    SIGTERM."""
 
     def __init__(self, programs: Sequence[Program], state: Path | None) -> None:
         self.children = [Child(program) for program in programs]
@@ -159,7 +161,9 @@ class Supervisor:
             if file is not None:
                 selector.register(file, selectors.EVENT_READ)
             is_database_down = watch is not None and watch.due_at is not None
-            planned = [watch.due_at] if watch and is_database_down else [child.due_at for child in self.children]
+            planned = (
+                [watch.due_at] if watch and is_database_down else [child.due_at for child in self.children]
+            )
             due = [moment for moment in planned if moment is not None]
             timeout = max(0.0, min(due) - time.monotonic()) if due else None
             for key, _ in selector.select(timeout):
@@ -184,7 +188,9 @@ class Supervisor:
                 child.process.wait()
 
     def _running(self) -> list[Child]:
-        return [child for child in self.children if child.process is not None and child.process.poll() is None]
+        return [
+            child for child in self.children if child.process is not None and child.process.poll() is None
+        ]
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[socket.socket]:
@@ -192,7 +198,10 @@ class Supervisor:
         reader, writer = socket.socketpair()
         writer.setblocking(False)
         reader.setblocking(False)
-        old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)}
+        old = {
+            number: signal.getsignal(number)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
+        }
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_stop)

@@ -1,8 +1,9 @@
-"""A script: run a command that refuses root, as root, without adding a user or changing the mode of any folder.
+"""A script: run a command that refuses root, as root, without adding a user or changing the mode of any
+folder.
 
-`unprivileged.py COMMAND...` enters a user namespace of its own in which root's files belong to an ordinary user. With
-`--account UID GID` first, it becomes that account instead, for machines that forbid namespaces. Uses the standard
-library only, so that it starts in isolated mode (`python -I -S`) in a few milliseconds.
+`unprivileged.py COMMAND...` enters a user namespace of its own in which root's files belong to an ordinary
+user. With `--account UID GID` first, it becomes that account instead, for machines that forbid namespaces.
+Uses the standard library only, so that it starts in isolated mode (`python -I -S`) in a few milliseconds.
 """
 
 import ctypes

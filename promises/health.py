@@ -1,4 +1,5 @@
-"""Is this installation alive (`/health/`), and can it do its work (`/ready/`)? For load balancers, scripts and monitoring."""
+"""Is this installation alive (`/health/`), and can it do its work (`/ready/`)? For load balancers, scripts
+and monitoring."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +37,9 @@ def ready(request: HttpRequest) -> JsonResponse:
     components = components_check(now_ms())
     is_ready = all(component["ok"] for component in components.values())
     body = {"status": "ready" if is_ready else "not ready", "components": components}
-    return JsonResponse(body, status=200 if is_ready else 503, headers={} if is_ready else {"Retry-After": "5"})
+    return JsonResponse(
+        body, status=200 if is_ready else 503, headers={} if is_ready else {"Retry-After": "5"}
+    )
 
 
 def components_check(now: int) -> dict[str, dict[str, Any]]:

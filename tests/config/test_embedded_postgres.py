@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL through everything that happens to it: first start, kill -9, long paths, no permission."""
+"""The embedded PostgreSQL through all that happens to it: first start, kill -9, long paths, no permission."""
 
 import contextlib
 import multiprocessing
@@ -18,7 +18,9 @@ from config import embedded_postgres, postgres_binaries
 from config.embedded_postgres import DatabaseUnavailable, data_folder, socket_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc to find the server")
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="looks into /proc to find the server"
+)
 
 
 @pytest.fixture
@@ -75,7 +77,11 @@ def test_a_second_start_keeps_the_data(state):
 def test_commits_are_on_disk_before_they_are_reported(state):
     with psycopg.connect(embedded_postgres.ensure(state)) as connection:
         settings = dict(connection.execute("select name, setting from pg_settings").fetchall())
-    assert (settings["fsync"], settings["synchronous_commit"], settings["full_page_writes"]) == ("on", "on", "on")
+    assert (settings["fsync"], settings["synchronous_commit"], settings["full_page_writes"]) == (
+        "on",
+        "on",
+        "on",
+    )
     assert settings["listen_addresses"] == ""
     assert settings["unix_socket_permissions"] == "0700"
 
@@ -184,7 +190,7 @@ def test_a_damaged_data_folder_is_reported_with_postgresqls_words(state):
     embedded_postgres.ensure(state)
     embedded_postgres.stop(state)
     (data_folder(state) / "PG_VERSION").write_text("9.6\n")
-    with pytest.raises(DatabaseUnavailable, match="PG_VERSION|9.6"):
+    with pytest.raises(DatabaseUnavailable, match=r"9\.6"):
         embedded_postgres.ensure(state)
 
 

@@ -1,4 +1,5 @@
-"""`manage.py prepare`: everything a release needs before its processes start. Repeating it changes nothing."""
+"""`manage.py prepare`: everything a release needs before its processes start. Repeating it changes
+nothing."""
 
 import hashlib
 from argparse import ArgumentParser
@@ -17,7 +18,9 @@ LOCK = "countersign.prepare"
 
 
 class Command(BaseCommand):
-    help = "Migrate the database, install the queue on it when it is the broker, and collect the static files."
+    help = (
+        "Migrate the database, install the queue on it when it is the broker, and collect the static files."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--demo", action="store_true", help="also make the demo's people and groups")
