@@ -59,6 +59,11 @@ class Context:
         """Objects that the runner provides (test doubles, the in-memory approvers of local mode); empty on a worker."""
         return self._frame.activation.services
 
+    @property
+    def is_durable(self) -> bool:
+        """False in local mode, where nothing outlives the process: effects may stay in memory there, too."""
+        return self._frame.activation.store.is_durable
+
     def options(
         self,
         *,

@@ -183,7 +183,7 @@ class Activation:
         known = self.recorded.get(operation.id)
         if known is not None:
             self._check_same(operation, known)
-            operation.is_stored = True
+            operation.is_stored, operation.deadline = True, known.timeout_at
             if not known.is_pending:
                 self._answer(operation, known)
                 return future

@@ -20,6 +20,8 @@ class Lease:
 class Store(Protocol):
     """Durable promises. Verbs that take a lease raise LeaseLost when it is not held any more."""
 
+    is_durable: bool  # whether what is stored outlives this process
+
     def now(self) -> int:
         """The time, ms since the epoch."""
 

@@ -34,6 +34,8 @@ PID = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 class DurableStore:
     """See `workflows.stores.base.Store`. Has no state of its own, so one instance serves all threads."""
 
+    is_durable = True
+
     def now(self) -> int:
         return now_ms()
 

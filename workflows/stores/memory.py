@@ -30,6 +30,8 @@ class _Task:
 class MemoryStore:
     """See `workflows.stores.base.Store`. Thread-safe. `clock` returns the time in ms since the epoch."""
 
+    is_durable = False
+
     def __init__(self, clock: Callable[[], int] = now_ms) -> None:
         self.clock = clock
         self.promises: dict[str, PromiseRecord] = {}
