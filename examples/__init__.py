@@ -1,0 +1,1 @@
+"""Workflows that a newcomer runs first, written as a user of the framework would write them."""
