@@ -50,7 +50,7 @@ def broker_settings(url: str, database: Mapping[str, Any]) -> BrokerSettings:
 def database_conninfo(database: Mapping[str, Any]) -> str:
     """libpq's key=value form of a Django database setting (its URL form with a socket does not work with
     pgmq)."""
-    options = {
+    options: dict[str, Any] = {
         key: value for key, value in database.get("OPTIONS", {}).items() if isinstance(value, str | int)
     }
     known = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}

@@ -5,6 +5,7 @@ Without DATABASE_URL the project uses its own PostgreSQL in the state folder (co
 and without CELERY_BROKER_URL the pgmq queue on that same database, so that a newcomer needs no server at all.
 """
 
+import logging
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -138,6 +139,7 @@ CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = env.int("COUNTERSIGN_WORKER_CONCURRENCY", default=8)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 4
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_TIMER_PRECISION = 0.25  # the timer thread sleeps this long, and a stop waits for it
 CELERY_TIMEZONE = "UTC"
 
 # --- The product --------------------------------------------------------------------------------------------
@@ -254,4 +256,5 @@ LOGGING = logging_config(
     form=env.str("LOG_FORMAT", default="console" if DEBUG or COUNTERSIGN_DEMO else "json"),
 )
 DJANGO_STRUCTLOG_CELERY_ENABLED = False
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO  # a refused request is no fault of the server
 os.environ.setdefault("GRANIAN_LOG_LEVEL", "warning")
