@@ -16,6 +16,7 @@ COLUMNS = ("date", "category", "description", "amount")
 CATEGORIES = ("meals", "travel", "lodging", "supplies", "software")
 MOST_PER_LINE = Decimal("5000.00")
 MOST_LINES = 1000
+MOST_BYTES = 200_000
 MOST_PROBLEMS = 200
 LONGEST_DESCRIPTION = 200
 LONGEST_NAME = 150
@@ -89,6 +90,8 @@ def _expenses(text: str) -> Iterator[tuple[int, dict[str, str]]]:
     """(line number, cells by column) of each line below the header that is not blank; a line with too few or
     too many cells comes with none."""
     rows = _rows(text)
+    if len(text.encode(errors="surrogatepass")) > MOST_BYTES:
+        raise _Unreadable(1, f"the file is larger than {MOST_BYTES} bytes; send several claims")
     number, header = next(rows, (1, []))
     columns = _columns(number, header)
     for count, (number, row) in enumerate(rows, start=1):

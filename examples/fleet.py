@@ -77,7 +77,7 @@ class MemoryFleet:
     versions: dict[str, str] = field(default_factory=dict)
     history: list[str] = field(default_factory=list)
     callback_urls: dict[str, str] = field(default_factory=dict)
-    _previous: dict[tuple[str, str], str] = field(default_factory=dict)
+    _promotions: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     def running(self, services: list[str]) -> dict[str, str]:
         return {name: self.versions.get(name, "") for name in services}
@@ -89,12 +89,14 @@ class MemoryFleet:
         previous = self.versions.get(service, "")
         check_newer(service, version, previous)
         self.versions[service] = version
-        self._previous[execution_id, service] = previous
+        self._promotions[execution_id, service] = previous, version
         self.history.append(f"promote {service} {version}")
         return previous
 
     def roll_back(self, execution_id: str, service: str) -> str:
-        self.versions[service] = self._previous[execution_id, service]
+        previous, version = self._promotions[execution_id, service]
+        if self.versions[service] == version:
+            self.versions[service] = previous
         self.history.append(f"roll back {service}")
         return self.versions[service]
 

@@ -112,7 +112,8 @@ def test_a_claim_in_order(text: str, total: str):
         (HEADER + '2026-11-03,meals,"a\nb",1\n2026-11-03,meals,c,x\n', "line 4: amount 'x'"),
         (HEADER + GOOD + '2026-11-03,meals,"never closed,1\n', "line 3: not readable as CSV"),
         (HEADER + '2026-11-03,meals,"quoted"badly,1\n', "line 2: not readable as CSV"),
-        (HEADER + f"2026-11-03,meals,{'x' * 200_000},1\n", "line 2: not readable as CSV"),
+        (HEADER + f"2026-11-03,meals,{'x' * 150_000},1\n", "line 2: not readable as CSV"),
+        (HEADER + GOOD + "é" * 100_000, "line 1: the file is larger than 200000 bytes"),
         (HEADER + GOOD * 1001, "line 1002: more than 1000 lines"),
     ],
 )
