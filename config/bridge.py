@@ -131,6 +131,7 @@ class Bridge:
         finally:
             waiting.cancel()
             gone.cancel()
+            await asyncio.gather(waiting, gone, return_exceptions=True)
 
 
 def _answer(

@@ -72,7 +72,7 @@ def ensure(state: Path) -> str:
     except (OSError, DatabaseUnavailable) as error:
         raise DatabaseUnavailable(
             f"The embedded PostgreSQL did not start in {state}: {error}\n"
-            "Free some space, mend the folder's permissions, choose another folder by COUNTERSIGN_VAR, or set "
+            "Free some space, mend the permissions, choose another folder by COUNTERSIGN_VAR, or set "
             "DATABASE_URL to a PostgreSQL of your own."
         ) from error
     return url(state)
