@@ -1,0 +1,157 @@
+"""What a request asks, frozen: question, audience, answers, blocks, risk, deadline, and the digest over all of it."""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import rfc8785
+
+from approvals import outcomes as offered_outcomes
+from approvals import policies
+from approvals.blocks import Block, blocks_check
+from approvals.errors import InvalidCard
+from approvals.outcomes import Outcome, outcomes_of
+from approvals.policies import Policy
+
+RISKS = ("low", "medium", "high")
+TITLE_LIMIT = 500
+
+_NAMESPACE = uuid.UUID("6f3f4c53-5e5d-5c7a-9f0d-6d3d0c1f7a10")
+_units = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_duration = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*(s|min|m|h|d|w)")
+
+
+def request_id(promise_id: str) -> uuid.UUID:
+    """The id of the request that settles this promise: the same however often it is opened."""
+    return uuid.uuid5(_NAMESPACE, promise_id)
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """A deadline and what happens then: `after("24h", then="reject")`."""
+
+    duration: timedelta
+    then: str
+
+
+def after(duration: str | timedelta, *, then: str) -> After:
+    """When nobody has decided within `duration` ("90s", "30min", "24h", "7d", or a timedelta), the outcome is `then`.
+
+    Errors: InvalidCard.
+    """
+    if isinstance(duration, str):
+        duration = duration_of(duration)
+    if not isinstance(duration, timedelta) or duration <= timedelta(0):
+        raise InvalidCard(f"after() takes a positive duration, not {duration!r}.")
+    return After(duration, then)
+
+
+def duration_of(text: str) -> timedelta:
+    """A number and a unit: s, min (or m), h, d, w. Errors: InvalidCard."""
+    found = _duration.fullmatch(text.strip().lower())
+    if found is None:
+        raise InvalidCard(f"{text!r:.60} is no duration; write for example '90s', '30min', '24h' or '7d'.")
+    return timedelta(**{_units[found[2]]: float(found[1])})
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A request for approval before anybody has seen it. `timeout_ms` counts from when it is opened."""
+
+    title: str
+    policy: Policy
+    outcomes: tuple[Outcome, ...]
+    blocks: tuple[Block, ...] = ()
+    risk: str = "medium"
+    requester: str = ""
+    timeout_ms: int | None = None
+    timeout_outcome: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The card as JSON; `card_of` brings it back."""
+        return {**self.content(), "requester": self.requester, "timeout_ms": self.timeout_ms}
+
+    def content(self) -> dict[str, Any]:
+        """What a person agrees to: the part that the digest covers."""
+        return {
+            "title": self.title,
+            "policy": policies.freeze(self.policy),
+            "outcomes": offered_outcomes.freeze(self.outcomes),
+            "blocks": list(self.blocks),
+            "risk": self.risk,
+            "timeout_outcome": self.timeout_outcome,
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of the RFC 8785 form of `content`."""
+        return hashlib.sha256(rfc8785.dumps(_canonical(self.content()))).hexdigest()
+
+    def outcome(self, name: str) -> Outcome | None:
+        return next((outcome for outcome in self.outcomes if outcome.name == name), None)
+
+
+def card(
+    title: str,
+    *,
+    to: Any,
+    show: Iterable[Block] = (),
+    outcomes: Iterable[Outcome | str] | None = None,
+    risk: str = "medium",
+    timeout: After | None = None,
+    requester: str = "",
+    never: Any = (),
+) -> Card:
+    """A card, checked. Errors: InvalidCard, InvalidPolicy."""
+    if not isinstance(title, str) or not title.strip():
+        raise InvalidCard("A request needs a question.")
+    if len(title) > TITLE_LIMIT or re.search(r"[\x00-\x1f\x7f]", title):
+        raise InvalidCard(
+            f"The question is one line of at most {TITLE_LIMIT} characters; the rest belongs in blocks."
+        )
+    if risk not in RISKS:
+        raise InvalidCard(f"risk is one of {', '.join(RISKS)}, not {risk!r}.")
+    offered = outcomes_of(outcomes)
+    if timeout is not None and timeout.then not in [outcome.name for outcome in offered]:
+        raise InvalidCard(f"after(..., then={timeout.then!r}): the request does not offer this outcome.")
+    return Card(
+        title.strip(),
+        policies.policy_of(to, never=never),
+        offered,
+        tuple(blocks_check(list(show))),
+        risk,
+        requester or "",
+        int(timeout.duration.total_seconds() * 1000) if timeout else None,
+        timeout.then if timeout else "",
+    )
+
+
+def card_of(frozen: dict[str, Any]) -> Card:
+    """The card in this JSON. Errors: InvalidCard."""
+    timeout_ms = frozen.get("timeout_ms")
+    return card(
+        frozen["title"],
+        to=policies.thaw(frozen["policy"]),
+        show=frozen["blocks"],
+        outcomes=offered_outcomes.thaw(frozen["outcomes"]),
+        risk=frozen["risk"],
+        timeout=None
+        if timeout_ms is None
+        else After(timedelta(milliseconds=timeout_ms), frozen["timeout_outcome"]),
+        requester=frozen.get("requester", ""),
+    )
+
+
+def _canonical(value: Any) -> Any:
+    """RFC 8785 knows only doubles: an integer that no double holds is written as a text."""
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53 - 1:
+        return str(value)
+    return value

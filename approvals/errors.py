@@ -1,0 +1,85 @@
+"""What can go wrong when people decide. The class name is the API's code, its docstring the default message."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from approvals.verdicts import Eligibility
+
+
+class ApprovalError(Exception):
+    """The request for approval cannot do what was asked."""
+
+    status = 500
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+    @property
+    def code(self) -> str:
+        return type(self).__name__
+
+
+class RequestNotFound(ApprovalError):
+    """There is no such request for approval."""
+
+    status = 404
+
+
+class NotEligible(ApprovalError):
+    """This person may not decide here; `eligibility` lists each rule with the reason."""
+
+    status = 403
+
+    def __init__(self, message: str = "", eligibility: "Eligibility | None" = None) -> None:
+        obstacle = eligibility.obstacle if eligibility else None
+        super().__init__(message or (obstacle.why if obstacle else ""))
+        self.eligibility = eligibility
+
+
+class AlreadyDecided(ApprovalError):
+    """Somebody else, or the deadline, was first. `by` is empty when it was the deadline."""
+
+    status = 409
+
+    def __init__(
+        self, message: str = "", *, by: str = "", at: datetime | None = None, outcome: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.by, self.at, self.outcome = by, at, outcome
+
+
+class AlreadyVoted(NotEligible):
+    """This person has answered with another outcome before; the first answer counts."""
+
+    status = 409
+
+
+class RequestClosed(ApprovalError):
+    """The question is not asked any more: the workflow was canceled, or its time is over."""
+
+    status = 409
+
+
+class RequestChanged(ApprovalError):
+    """The card has changed since it was shown; read it again and decide then."""
+
+    status = 412
+
+
+class UnknownOutcome(ApprovalError):
+    """The request does not offer this outcome."""
+
+    status = 422
+
+
+class CommentRequired(ApprovalError):
+    """This outcome needs a comment that says why."""
+
+    status = 422
+
+
+class InvalidCard(ApprovalError, ValueError):
+    """The request for approval is not well formed: its question, audience, blocks or outcomes."""
+
+    status = 422

@@ -1,0 +1,285 @@
+"""Requests for approval and what people said. Rows are written by `operations.py` alone. Times are ms since the
+epoch; people are named by their username, which outlives the account."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from approvals import outcomes, policies
+from approvals.outcomes import Outcome
+from approvals.policies import Policy
+from approvals.verdicts import Cast
+
+
+class RequestState(models.TextChoices):
+    """A request is pending until people, its deadline or the workflow close it, once."""
+
+    PENDING = "pending", _("pending")
+    DECIDED = "decided", _("decided")
+    TIMED_OUT = "timed_out", _("timed out")
+    CANCELED = "canceled", _("canceled")
+
+
+class Risk(models.TextChoices):
+    LOW = "low", _("low")
+    MEDIUM = "medium", _("medium")
+    HIGH = "high", _("high")
+
+
+class Role(models.TextChoices):
+    """What a request wants of a principal."""
+
+    DECIDE = "decide", _("may decide now")
+    LATER = "later", _("decides in a later stage")
+    VETO = "veto", _("may say no")
+    NEVER = "never", _("may not decide")
+    DONE = "done", _("has answered")
+
+
+class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
+    def pending(self) -> "ApprovalRequestQuerySet":
+        return self.filter(state=RequestState.PENDING)
+
+    def due(self, now: int) -> "ApprovalRequestQuerySet":
+        """Pending past their deadline, the longest overdue first."""
+        return self.pending().filter(deadline_at__lte=now).order_by("deadline_at")
+
+    def for_principals(self, principals: list[str], *roles: str) -> "ApprovalRequestQuerySet":
+        """Those that want one of these roles of one of these principals (`user:ana`, `group:finance`)."""
+        rows = RequestAudience.objects.filter(request=OuterRef("pk"), principal__in=principals)
+        return self.filter(Exists(rows.filter(role__in=roles) if roles else rows))
+
+    def not_for_principals(self, principals: list[str], *roles: str) -> "ApprovalRequestQuerySet":
+        rows = RequestAudience.objects.filter(
+            request=OuterRef("pk"), principal__in=principals, role__in=roles
+        )
+        return self.exclude(Exists(rows))
+
+
+class ApprovalRequest(models.Model):
+    """A question to people, frozen as it was asked. `id` follows from `promise_id`, so opening it twice is opening it
+    once."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    promise_id = models.TextField(_("promise"), unique=True, db_collation="C")
+    execution_id = models.TextField(_("execution"), db_collation="C")
+    workflow = models.TextField(_("workflow"), blank=True)
+    title = models.TextField(_("question"))
+    requester = models.TextField(_("asked by"), blank=True)
+    state = models.TextField(_("state"), choices=RequestState.choices, default=RequestState.PENDING)
+    outcome = models.TextField(_("outcome"), blank=True)
+    policy = models.JSONField(_("policy"))
+    policy_name = models.TextField(_("name of the policy"), blank=True)
+    outcomes = models.JSONField(_("outcomes"))
+    blocks = models.JSONField(_("card"), default=list)
+    risk = models.TextField(_("risk"), choices=Risk.choices, default=Risk.MEDIUM)
+    digest = models.TextField(_("digest"))
+    version = models.IntegerField(_("version"), default=1)
+    stage = models.IntegerField(_("stage"), default=0)
+    is_stalled = models.BooleanField(_("stalled"), default=False)
+    opened_at = models.BigIntegerField(_("asked at"))
+    deadline_at = models.BigIntegerField(_("deadline"), null=True, blank=True)
+    timeout_outcome = models.TextField(_("outcome at the deadline"), blank=True)
+    decided_at = models.BigIntegerField(_("closed at"), null=True, blank=True)
+    decided_by = models.TextField(_("decided by"), blank=True)
+    closed_because = models.TextField(_("why it was closed"), blank=True)
+
+    objects = ApprovalRequestQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("request")
+        verbose_name_plural = _("requests")
+        ordering = ("-opened_at", "-id")
+        indexes: ClassVar[list[models.Index]] = [
+            # The inbox: what is due first, then what has waited longest.
+            models.Index(
+                F("deadline_at").asc(nulls_last=True),
+                "opened_at",
+                "id",
+                condition=Q(state=RequestState.PENDING),
+                name="approvals_request_inbox",
+            ),
+            # The sweep of deadlines.
+            models.Index(
+                fields=["deadline_at"],
+                condition=Q(state=RequestState.PENDING, deadline_at__isnull=False),
+                name="approvals_request_due",
+            ),
+            models.Index(fields=["-opened_at", "-id"], name="approvals_request_newest"),
+            models.Index(fields=["requester", "-opened_at"], name="approvals_request_requester"),
+            models.Index(fields=["execution_id"], name="approvals_request_execution"),
+            models.Index(
+                fields=["-decided_at", "-id"],
+                condition=Q(decided_at__isnull=False),
+                name="approvals_request_archive",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("approval", args=[self.pk])
+
+    @property
+    def is_pending(self) -> bool:
+        return self.state == RequestState.PENDING
+
+    @property
+    def thawed_policy(self) -> Policy:
+        return policies.thaw(self.policy)
+
+    @property
+    def thawed_outcomes(self) -> tuple[Outcome, ...]:
+        return outcomes.thaw(self.outcomes)
+
+    def outcome_named(self, name: str) -> Outcome | None:
+        """The outcome of this name, if the request offers it."""
+        return next((outcome for outcome in self.thawed_outcomes if outcome.name == name), None)
+
+    @property
+    def label(self) -> str:
+        """What the outcome is called, once there is one."""
+        found = self.outcome_named(self.outcome)
+        return found.label if found else self.outcome
+
+    @property
+    def is_approved(self) -> bool:
+        """Approved by people; a deadline never approves."""
+        found = self.outcome_named(self.outcome)
+        return self.state == RequestState.DECIDED and found is not None and found.kind == "approve"
+
+
+class RequestAudience(models.Model):
+    """Which principals a request concerns, and how: what the inbox and visibility are asked by, without opening the
+    policy. `is_open` while the request is pending."""
+
+    request = models.ForeignKey(ApprovalRequest, models.CASCADE, related_name="audience", db_index=False)
+    principal = models.TextField(_("principal"))
+    role = models.TextField(_("role"), choices=Role.choices)
+    is_open = models.BooleanField(_("open"), default=True)
+
+    class Meta:
+        verbose_name = _("audience")
+        verbose_name_plural = _("audiences")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["request", "principal", "role"], name="approvals_audience_once"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            # What waits for me: only as many rows as requests are pending.
+            models.Index(
+                fields=["principal", "role", "request"],
+                condition=Q(is_open=True),
+                name="approvals_audience_open",
+            ),
+            models.Index(fields=["principal", "request"], name="approvals_audience_all"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.principal} {self.role}"
+
+
+class Ballot(models.Model):
+    """One person's answer to one version of a request, with the principals that he answered as."""
+
+    request = models.ForeignKey(
+        ApprovalRequest, models.CASCADE, related_name="ballots", db_index=False, verbose_name=_("request")
+    )
+    version = models.IntegerField(_("version"), default=1)
+    stage = models.IntegerField(_("stage"), default=0)
+    actor = models.TextField(_("person"))
+    matched = models.JSONField(_("answers as"), default=list)
+    outcome = models.TextField(_("outcome"))
+    comment = models.TextField(_("comment"), blank=True)
+    channel = models.TextField(_("channel"))
+    digest = models.TextField(_("digest"))
+    cast_at = models.BigIntegerField(_("at"))
+
+    class Meta:
+        verbose_name = _("ballot")
+        verbose_name_plural = _("ballots")
+        ordering = ("pk",)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["request", "version", "stage", "actor"], name="approvals_ballot_once"
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["actor", "-cast_at"], name="approvals_ballot_mine")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.outcome}"
+
+    @property
+    def as_cast(self) -> Cast:
+        return Cast(self.actor, self.outcome, tuple(self.matched), self.stage)
+
+
+class Decision(models.Model):
+    """The one answer to a request: what the workflow believes. `by` is empty when the deadline decided."""
+
+    request = models.OneToOneField(
+        ApprovalRequest, models.CASCADE, primary_key=True, related_name="decision", verbose_name=_("request")
+    )
+    outcome = models.TextField(_("outcome"))
+    kind = models.TextField(_("kind"))
+    by = models.TextField(_("by"), blank=True)
+    comment = models.TextField(_("comment"), blank=True)
+    channel = models.TextField(_("channel"))
+    is_timeout = models.BooleanField(_("by the deadline"), default=False)
+    digest = models.TextField(_("digest"))
+    decided_at = models.BigIntegerField(_("at"))
+
+    class Meta:
+        verbose_name = _("decision")
+        verbose_name_plural = _("decisions")
+
+    def __str__(self) -> str:
+        return f"{self.outcome} ({self.by or self.channel})"
+
+
+class AuditEvent(models.Model):
+    """Something that happened to a request, in its stream's order. Append-only; each event carries the hash of the one
+    before it."""
+
+    stream = models.TextField(_("stream"))
+    number = models.IntegerField(_("number"))
+    kind = models.TextField(_("kind"))
+    actor = models.TextField(_("person"), blank=True)
+    channel = models.TextField(_("channel"), blank=True)
+    data = models.JSONField(_("data"), default=dict)
+    happened_at = models.BigIntegerField(_("at"))
+    previous_hash = models.TextField(_("hash before"), blank=True)
+    hash = models.TextField(_("hash"))
+
+    class Meta:
+        verbose_name = _("audit event")
+        verbose_name_plural = _("audit events")
+        ordering = ("pk",)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["stream", "number"], name="approvals_audit_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stream} {self.number} {self.kind}"
+
+
+class SettledPromise(models.Model):
+    """A promise of a request that has settled, noted by a trigger in the settling commit, whoever settled it; the
+    sweep closes its request if that is still open, and takes the note away."""
+
+    promise_id = models.TextField(primary_key=True, db_collation="C")
+
+    class Meta:
+        verbose_name = _("settled promise")
+        verbose_name_plural = _("settled promises")
+
+    def __str__(self) -> str:
+        return self.promise_id
+
+
+from approvals.tokens import ApiToken  # noqa: E402, F401
