@@ -26,9 +26,9 @@ class Promise(models.Model):
     id = models.TextField(primary_key=True, db_collation="C")
     state = models.TextField(choices=[(s.value, s.value) for s in PromiseState], default=PromiseState.PENDING)
     param_headers = models.JSONField(null=True, blank=True)
-    param_data = models.TextField(null=True, blank=True)  # noqa: DJ001 (absent and '' differ on the wire)
+    param_data = models.TextField(null=True, blank=True)
     value_headers = models.JSONField(null=True, blank=True)
-    value_data = models.TextField(null=True, blank=True)  # noqa: DJ001
+    value_data = models.TextField(null=True, blank=True)
     tags = models.JSONField(default=dict, blank=True)
     timeout_at = models.BigIntegerField()
     created_at = models.BigIntegerField()
@@ -74,12 +74,14 @@ class Task(models.Model):
     state = models.TextField(choices=[(s.value, s.value) for s in TaskState], default=TaskState.PENDING)
     version = models.IntegerField(default=0)
     resumes = models.IntegerField(default=0)
-    pid = models.TextField(null=True, blank=True)  # noqa: DJ001 (only while acquired)
+    pid = models.TextField(null=True, blank=True)
     ttl = models.BigIntegerField(null=True, blank=True)
     due_at = models.BigIntegerField(null=True, blank=True)
     target = models.TextField()
     dispatches = models.IntegerField(default=0)
+    # Leases that lapsed in a row without anything new recorded, and how much was recorded at the last one.
     crashes = models.IntegerField(default=0)
+    progress = models.IntegerField(default=0)
     halt_reason = models.TextField(default="", blank=True)
 
     class Meta:
@@ -130,7 +132,7 @@ class Schedule(models.Model):
     promise_id = models.TextField()
     promise_timeout = models.BigIntegerField()
     promise_param_headers = models.JSONField(null=True, blank=True)
-    promise_param_data = models.TextField(null=True, blank=True)  # noqa: DJ001
+    promise_param_data = models.TextField(null=True, blank=True)
     promise_tags = models.JSONField(default=dict, blank=True)
     created_at = models.BigIntegerField()
     next_run_at = models.BigIntegerField()

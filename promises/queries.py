@@ -14,7 +14,7 @@ def promise_graph(root_id: str, *, now: int, limit: int = 5000) -> list[PromiseR
     """
     rows = execute(
         f"""(SELECT {COLUMNS} FROM promises_promise WHERE id = %s)
-            UNION ALL (SELECT {COLUMNS} FROM promises_promise WHERE id >= %s AND id < %s ORDER BY id LIMIT %s)""",  # noqa: S608
+            UNION ALL (SELECT {COLUMNS} FROM promises_promise WHERE id >= %s AND id < %s ORDER BY id LIMIT %s)""",
         (root_id, root_id + ":", root_id + ";", limit),
     )
     return [project(record_of(row), now) for row in rows]

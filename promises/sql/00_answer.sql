@@ -8,9 +8,10 @@ CREATE TYPE promises_answer AS (
     timeout_at bigint, created_at bigint, settled_at bigint
 );
 
--- A refusal: status and message, nothing else.
-CREATE FUNCTION promises_refusal(p_status int, p_message text) RETURNS promises_answer LANGUAGE sql IMMUTABLE AS $$
-    SELECT ROW(p_status, p_message, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+-- A refusal: status and message, and the wake-ups of a deadline that was applied on the way: they must not be lost with it.
+CREATE FUNCTION promises_refusal(p_status int, p_message text, p_wakes jsonb DEFAULT NULL)
+RETURNS promises_answer LANGUAGE sql IMMUTABLE AS $$
+    SELECT ROW(p_status, p_message, p_wakes, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer
 $$;
 

@@ -3,7 +3,7 @@
 -- Insert the promises of p_rows that do not exist yet, with the tasks of those that have a target; answers the wake-ups and how many
 -- were created.
 -- p_rows: [{"id", "timeout_at", "param_headers"?, "param_data"?, "tags", "state"?, "value_headers"?, "value_data"?, "created_at"?}];
--- a row with a settled state is a completed local step. Locks only what it inserts.
+-- a row with a settled state is a completed local step: it was settled by its deadline at the latest. Locks only what it inserts.
 CREATE FUNCTION promises_insert(p_rows jsonb, p_now bigint, p_retry bigint, OUT wakes jsonb, OUT created int)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -21,9 +21,9 @@ BEGIN
                     ELSE 'rejected_timedout' END,
                x.param_headers, x.param_data, x.value_headers, x.value_data, x.tags,
                x.timeout_at,
-               CASE WHEN x.state = 'pending' AND x.timeout_at <= p_now THEN x.timeout_at ELSE coalesce(x.created_at, p_now) END,
-               CASE WHEN x.state <> 'pending' THEN p_now WHEN x.timeout_at <= p_now THEN x.timeout_at END,
-               coalesce(x.tags ->> 'resonate:origin', x.id) = x.id
+               least(coalesce(x.created_at, p_now), x.timeout_at),
+               CASE WHEN x.state <> 'pending' OR x.timeout_at <= p_now THEN least(p_now, x.timeout_at) END,
+               promises_origin(x.id, x.tags) = x.id
           FROM jsonb_to_recordset(p_rows) AS x(id text, state text, timeout_at bigint, param_headers jsonb, param_data text,
                                                value_headers jsonb, value_data text, tags jsonb, created_at bigint)
         ON CONFLICT (id) DO NOTHING
@@ -33,13 +33,13 @@ BEGIN
         IF r.tags ? 'resonate:target' THEN
             -- A timer's task has nothing to execute: it waits for the deadline. A delayed one is first due at its instant.
             delay := (r.tags ->> 'resonate:delay')::bigint;
-            INSERT INTO promises_task (id, state, version, resumes, due_at, target, dispatches, crashes, halt_reason)
+            INSERT INTO promises_task (id, state, version, resumes, due_at, target, dispatches, crashes, progress, halt_reason)
             VALUES (r.id, CASE WHEN r.state = 'pending' THEN 'pending' ELSE 'fulfilled' END, 0, 0,
                     CASE WHEN r.state <> 'pending' THEN NULL
                          WHEN r.tags ->> 'resonate:timer' = 'true' THEN r.timeout_at + p_retry
                          WHEN delay > p_now THEN delay
                          ELSE p_now + p_retry END,
-                    r.tags ->> 'resonate:target', 1, 0, '');
+                    r.tags ->> 'resonate:target', CASE WHEN delay > p_now THEN 0 ELSE 1 END, 0, 0, '');
             IF r.state = 'pending' AND r.tags ->> 'resonate:timer' IS DISTINCT FROM 'true' AND (delay IS NULL OR delay <= p_now) THEN
                 wakes := coalesce(wakes, '[]')
                     || jsonb_build_object('id', r.id, 'version', 0, 'target', r.tags ->> 'resonate:target');

@@ -19,15 +19,15 @@ BEGIN
     SELECT * INTO a FROM promises_promise WHERE id = p_awaiter;
     IF p_same_origin AND p.id IS NOT NULL AND a.id IS NOT NULL
        AND promises_origin(p.id, p.tags) <> promises_origin(a.id, a.tags) THEN
-        RETURN NEXT promises_refusal(400, 'Awaited and awaiter must have the same origin');
+        RETURN NEXT promises_refusal(400, 'Awaited and awaiter must have the same origin', wakes);
     ELSIF p.id IS NULL THEN
-        RETURN NEXT promises_refusal(404, 'Promise not found');
+        RETURN NEXT promises_refusal(404, 'Promise not found', wakes);
     ELSIF a.id IS NULL THEN
-        RETURN NEXT promises_refusal(422, 'Awaiter not found');
+        RETURN NEXT promises_refusal(422, 'Awaiter not found', wakes);
     ELSIF NOT a.tags ? 'resonate:target' THEN
-        RETURN NEXT promises_refusal(422, 'Awaiter has no target');
+        RETURN NEXT promises_refusal(422, 'Awaiter has no target', wakes);
     ELSIF promises_not_awaitable(p) IS NOT NULL THEN
-        RETURN NEXT promises_refusal(422, promises_not_awaitable(p));
+        RETURN NEXT promises_refusal(422, promises_not_awaitable(p), wakes);
     ELSE
         IF p.state = 'pending' AND a.state = 'pending' AND a.timeout_at > p_now THEN
             INSERT INTO promises_callback (awaited, awaiter) VALUES (p_awaited, p_awaiter) ON CONFLICT DO NOTHING;
@@ -53,9 +53,9 @@ BEGIN
     wakes := promises_expire(p_awaited, p_now, p_retry);
     SELECT * INTO p FROM promises_promise WHERE id = p_awaited FOR SHARE;
     IF NOT FOUND THEN
-        RETURN NEXT promises_refusal(404, 'Promise not found');
+        RETURN NEXT promises_refusal(404, 'Promise not found', wakes);
     ELSIF promises_not_awaitable(p) IS NOT NULL THEN
-        RETURN NEXT promises_refusal(422, promises_not_awaitable(p));
+        RETURN NEXT promises_refusal(422, promises_not_awaitable(p), wakes);
     ELSE
         IF p.state = 'pending' THEN
             INSERT INTO promises_listener (awaited, address) VALUES (p_awaited, p_address) ON CONFLICT DO NOTHING;

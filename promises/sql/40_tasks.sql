@@ -1,10 +1,11 @@
 -- The life of a task. Every verb of a worker names the version it holds; any other version is refused with 409.
 
 -- The rows a worker replays from: all promises of the task's branch and the remote calls made from it. The ids of a call graph are
--- one range of the primary key (':' is followed by ';', '.' by '/' in byte order), so this is a range scan, not a search.
+-- one range of the primary key (':' is followed by ';', '.' by '/' in byte order), so this is a range scan, not a search. An execution
+-- `a.b` lies in the range of the execution `a`, but not in its branch.
 CREATE FUNCTION promises_branch(p_id text, p_branch text) RETURNS SETOF promises_promise LANGUAGE sql STABLE AS $$
     SELECT p.* FROM promises_promise p
-     WHERE p.id >= p_branch || '.' AND p.id < p_branch || '/' AND p.id <> p_id
+     WHERE p.id >= p_branch || '.' AND p.id < p_branch || '/' AND p.id <> p_id AND NOT p.is_root
        AND (p.tags ->> 'resonate:branch' = p_branch OR p.tags ->> 'resonate:branch' = p.id)
     UNION ALL
     SELECT p.* FROM promises_promise p
@@ -30,12 +31,10 @@ BEGIN
     IF NOT FOUND THEN
         SELECT * INTO t FROM promises_task WHERE id = p_id;
         IF NOT FOUND THEN
-            RETURN NEXT promises_refusal(404, 'Task not found');
+            RETURN NEXT promises_refusal(404, 'Task not found', wakes);
         ELSE
-            -- The wake-ups of an applied deadline must not be lost with the refusal.
-            RETURN NEXT ROW(409, CASE WHEN t.state = 'pending' THEN 'Task has another version' ELSE 'Task is ' || t.state END, wakes,
-                            NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                            NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
+            RETURN NEXT promises_refusal(
+                409, CASE WHEN t.state = 'pending' THEN 'Task has another version' ELSE 'Task is ' || t.state END, wakes);
         END IF;
         RETURN;
     END IF;
@@ -61,7 +60,7 @@ BEGIN
     wakes := promises_expire(v_id, p_now, p_retry);
     SELECT * INTO t FROM promises_task WHERE id = v_id;
     IF NOT FOUND THEN
-        RETURN NEXT promises_refusal(422, 'Promise has no target');
+        RETURN NEXT promises_refusal(422, 'Promise has no target', wakes);
     ELSIF t.state = 'fulfilled' THEN
         SELECT * INTO p FROM promises_promise WHERE id = v_id;
         RETURN NEXT promises_answer_of(p, t, 200, wakes, p_now);
@@ -73,23 +72,27 @@ BEGIN
 END
 $$;
 
--- Why a worker that claims to hold p_version may not write; NULL when it may. Locks the task FOR SHARE, so that nobody can take
--- the lease before the write that follows commits.
-CREATE FUNCTION promises_fenced(p_id text, p_version int, p_now bigint) RETURNS promises_answer LANGUAGE plpgsql AS $$
+-- Why a worker that claims to hold p_version may not write; NULL when it may. Locks nothing: verbs that change the task lock it
+-- first. Those that only add promises need no lock: were the lease taken between this look and their commit, the key of the promise
+-- decides which of the two workers' outcomes is the recorded one, and the other worker is told.
+CREATE FUNCTION promises_fenced(p_id text, p_version int, p_now bigint) RETURNS promises_answer LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    t promises_task;
+    v_state text;
+    v_version int;
+    v_timeout_at bigint;
 BEGIN
-    SELECT * INTO t FROM promises_task WHERE id = p_id FOR SHARE;
-    IF NOT FOUND THEN
+    SELECT t.state, t.version, p.timeout_at INTO v_state, v_version, v_timeout_at
+      FROM promises_task t JOIN promises_promise p ON p.id = t.id WHERE t.id = p_id;
+    IF v_state = 'acquired' AND v_version = p_version AND v_timeout_at > p_now THEN
+        RETURN NULL;
+    ELSIF v_state IS NULL THEN
         RETURN promises_refusal(404, 'Task not found');
-    ELSIF t.state <> 'acquired' THEN
-        RETURN promises_refusal(409, 'Task is ' || t.state);
-    ELSIF t.version <> p_version THEN
-        RETURN promises_refusal(409, 'Task has another version');
-    ELSIF EXISTS (SELECT FROM promises_promise WHERE id = p_id AND timeout_at <= p_now) THEN
+    ELSIF v_state = 'acquired' AND v_version = p_version THEN
         RETURN promises_refusal(409, 'Task is fulfilled');
+    ELSIF v_state = 'acquired' THEN
+        RETURN promises_refusal(409, 'Task has another version');
     END IF;
-    RETURN NULL;
+    RETURN promises_refusal(409, 'Task is ' || v_state);
 END
 $$;
 
@@ -120,7 +123,8 @@ BEGIN
 END
 $$;
 
--- task.fence (settle): settle another promise as the holder of the lease. Locks that promise FOR UPDATE, then the task FOR SHARE.
+-- task.fence (settle): settle another promise as the holder of the lease. Locks that promise FOR UPDATE, then the task FOR SHARE, so
+-- that nobody can take the lease before the settlement commits.
 CREATE FUNCTION promises_task_fence_settle(
     p_id text, p_version int, p_promise text, p_state text, p_headers jsonb, p_data text, p_now bigint, p_retry bigint
 ) RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
@@ -128,6 +132,7 @@ DECLARE
     refusal promises_answer;
 BEGIN
     PERFORM FROM promises_promise WHERE id = p_promise FOR UPDATE;
+    PERFORM FROM promises_task WHERE id = p_id FOR SHARE;
     refusal := promises_fenced(p_id, p_version, p_now);
     IF refusal.status IS NOT NULL THEN
         RETURN NEXT refusal;
@@ -224,7 +229,8 @@ BEGIN
         RETURN NEXT refusal;
         RETURN;
     END IF;
-    UPDATE promises_task SET state = 'pending', pid = NULL, ttl = NULL, dispatches = 1,
+    UPDATE promises_task SET state = 'pending', pid = NULL, ttl = NULL, crashes = 0,
+                             dispatches = CASE WHEN p_delay > 0 THEN 0 ELSE 1 END,
                              due_at = p_now + CASE WHEN p_delay > 0 THEN p_delay ELSE p_retry END
      WHERE id = p_id RETURNING * INTO t;
     IF p_delay <= 0 THEN
@@ -258,7 +264,7 @@ DECLARE
 BEGIN
     SELECT * INTO t FROM promises_task WHERE id = p_id FOR UPDATE;
     IF NOT FOUND THEN
-        RETURN NEXT promises_refusal(404, 'Task not found');
+        RETURN NEXT promises_refusal(404, 'Task not found', wakes);
     ELSIF t.state = 'fulfilled' THEN
         RETURN NEXT ROW(409, 'Task is fulfilled', wakes, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                         NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
@@ -284,7 +290,7 @@ BEGIN
     IF FOUND THEN
         wakes := jsonb_build_array(jsonb_build_object('id', t.id, 'version', t.version, 'target', t.target));
     ELSIF NOT EXISTS (SELECT FROM promises_task WHERE id = p_id) THEN
-        RETURN NEXT promises_refusal(404, 'Task not found');
+        RETURN NEXT promises_refusal(404, 'Task not found', wakes);
         RETURN;
     END IF;
     RETURN NEXT ROW(CASE WHEN t.id IS NULL THEN 409 ELSE 200 END, CASE WHEN t.id IS NULL THEN 'Task is not halted' END, wakes,

@@ -26,7 +26,7 @@ def remove_statement() -> str:
             END LOOP;
         END $$;
         DROP TYPE IF EXISTS promises_answer CASCADE;
-    """  # noqa: S608 (names from our own files)
+    """
 
 
 def function_names() -> list[str]:

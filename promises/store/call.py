@@ -38,7 +38,9 @@ def execute(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         if connection.in_atomic_block:
             raise
         log.warning("promise store call repeated: %s", error)
-        if not isinstance(error.__cause__, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure):
+        if not isinstance(
+            error.__cause__, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure
+        ):
             connection.close()
         return _execute(sql, params)
 
@@ -58,9 +60,12 @@ def call(function: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
     refusal."""
     marks = ",".join(["%s"] * len(params))
     try:
-        rows = execute(f"SELECT * FROM {function}({marks})", params)  # noqa: S608 (names of our own functions)
+        rows = execute(f"SELECT * FROM {function}({marks})", params)
     except Exception as error:
-        raise _refusal(error) or error from error
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from error
     status, message, wakes = rows[0][:3]
     if wakes:
         dispatch_later(wakes)

@@ -12,6 +12,8 @@ from promises.values import Value
 ID_LIMIT = 512
 DATA_LIMIT = 1_048_576
 _forbidden = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+# What PostgreSQL cannot keep in text.
+_unstorable = re.compile(r"[\x00\ud800-\udfff]")
 
 
 def check_id(id: str, what: str = "Promise id") -> None:
@@ -25,15 +27,21 @@ def check_id(id: str, what: str = "Promise id") -> None:
 
 
 def check_value(value: Value, what: str = "value") -> None:
-    """`data` is text of at most 1 MiB, headers map text to text; PostgreSQL keeps no NUL character."""
+    """`data` is text of at most 1 MiB, headers map text to text; PostgreSQL keeps no NUL and no lone surrogate."""
     if value.data is not None:
+        if not isinstance(value.data, str):
+            raise BadRequest(f"{what}.data must be text")
         if len(value.data) > DATA_LIMIT:
             raise BadRequest(f"{what}.data must not be longer than {DATA_LIMIT} characters")
-        if "\x00" in value.data:
-            raise BadRequest(f"{what}.data must not contain NUL")
-    for key, text in (value.headers or {}).items():
-        if not isinstance(text, str) or "\x00" in key + text:
-            raise BadRequest(f"{what}.headers must map text to text")
+        if _unstorable.search(value.data):
+            raise BadRequest(f"{what}.data must not contain NUL or lone surrogates")
+    _check_texts(value.headers or {}, f"{what}.headers")
+
+
+def check_version(version: int | None) -> None:
+    """A task's version is an integer from 0; None where any will do."""
+    if version is not None and (type(version) is not int or not 0 <= version <= 2_147_483_647):
+        raise BadRequest("version must be an integer from 0 to 2147483647")
 
 
 def check_settle_state(state: str) -> None:
@@ -42,15 +50,13 @@ def check_settle_state(state: str) -> None:
 
 
 def check_timeout(timeout_at: int) -> None:
-    if not isinstance(timeout_at, int) or not 0 <= timeout_at <= NEVER:
+    if type(timeout_at) is not int or not 0 <= timeout_at <= NEVER:
         raise BadRequest("timeoutAt must be an integer from 0 to 9007199254740991, in ms since the epoch")
 
 
 def check_tags(id: str, tags: Mapping[str, str], timeout_at: int) -> None:
     """The tag rules of the protocol: text to text, a routable target, a sensible delay, lineage that the id extends."""
-    for key, text in tags.items():
-        if not isinstance(key, str) or not isinstance(text, str) or "\x00" in key + text:
-            raise BadRequest("tags must map text to text")
+    _check_texts(tags, "tags")
     target = tags.get("resonate:target")
     if target is not None and not is_routable(target):
         raise BadRequest(f"Invalid resonate:target address: {target!r}")
@@ -69,6 +75,14 @@ def extends(id: str, base: str) -> bool:
     return id == base or id.startswith((base + ":", base + "."))
 
 
+def _check_texts(texts: Mapping[str, str], what: str) -> None:
+    for key, text in texts.items():
+        if not isinstance(key, str) or not isinstance(text, str) or _unstorable.search(key + text):
+            raise BadRequest(f"{what} must map text to text")
+
+
 def _check_delay(delay: str, target: str | None, timeout_at: int) -> None:
     if not (delay.isascii() and delay.isdigit()) or target is None or int(delay) >= timeout_at:
-        raise BadRequest("resonate:delay must be ms since the epoch before timeoutAt, on a promise with a target")
+        raise BadRequest(
+            "resonate:delay must be ms since the epoch before timeoutAt, on a promise with a target"
+        )

@@ -29,7 +29,7 @@ def promise_create(
 def promise_get(id: str, *, now: int) -> PromiseRecord:
     """The promise as it is at `now`: past its deadline it reads as settled. Errors: BadRequest, PromiseNotFound."""
     checks.check_id(id)
-    rows = execute(f"SELECT {COLUMNS} FROM promises_promise WHERE id = %s", (id,))  # noqa: S608
+    rows = execute(f"SELECT {COLUMNS} FROM promises_promise WHERE id = %s", (id,))
     if not rows:
         raise PromiseNotFound(f"Promise not found: {id}")
     return project(record_of(rows[0]), now)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from promises.errors import BadRequest
 from promises.records import Acquired, NewPromise, PromiseRecord
+from promises.states import PromiseState
 from promises.store import checks
 from promises.store.call import (
     call,
@@ -21,6 +22,8 @@ from promises.store.call import (
 from promises.store.promises import check_new
 from promises.values import EMPTY, Value
 
+LONGEST_LEASE = 31_536_000_000  # a year
+
 
 def task_acquire(id: str, version: int | None, *, pid: str, ttl: int, now: int) -> Acquired:
     """Take the lease of a pending task until `now + ttl`, with everything that is needed to replay. `version` None
@@ -29,6 +32,7 @@ def task_acquire(id: str, version: int | None, *, pid: str, ttl: int, now: int) 
     Errors: BadRequest, TaskNotFound, Conflict (not pending, or another version).
     """
     _check_lease(id, pid, ttl)
+    checks.check_version(version)
     return _acquired(call("promises_task_acquire", (id, version, pid, ttl, now, retry_interval())))
 
 
@@ -46,13 +50,16 @@ def task_create(promise: NewPromise, *, pid: str, ttl: int, now: int) -> Acquire
     return _acquired(call("promises_task_create", (dumps(row_of(promise)), pid, ttl, now, retry_interval())))
 
 
-def task_record(id: str, version: int, promises: Sequence[NewPromise], *, now: int) -> dict[str, PromiseRecord]:
+def task_record(
+    id: str, version: int, promises: Sequence[NewPromise], *, now: int
+) -> dict[str, PromiseRecord]:
     """As the holder of the lease, create promises: remote calls and latent promises, pending, and completed local
     steps, settled. One commit for all. Returns {} when all are new; when some existed before, all of them by id as
     they are stored: the record wins over what the caller brought.
 
-    Errors: TaskNotFound, Conflict (the lease is lost).
+    Errors: BadRequest (a pending one is not well formed), TaskNotFound, Conflict (the lease is lost).
     """
+    _check_pending(promises)
     rows = call("promises_task_record", (id, version, rows_json(promises), now, retry_interval()))
     return {row[10]: promise_of(row) for row in rows[1:]}
 
@@ -61,6 +68,8 @@ def task_fence_settle(
     id: str, version: int, promise_id: str, state: str, value: Value = EMPTY, *, now: int
 ) -> PromiseRecord:
     """As the holder of the lease, settle another promise; see `promise_settle`. Errors: also TaskNotFound, Conflict."""
+    _check_task(id, version)
+    checks.check_id(promise_id)
     checks.check_settle_state(state)
     checks.check_value(value)
     if promise_id == id:
@@ -78,8 +87,12 @@ def task_suspend(
     registered and the lease is kept (the protocol's 300). Errors: BadRequest (nothing, itself or one twice awaited,
     another origin), TaskNotFound, Conflict, Unprocessable (an awaited promise is missing or internal).
     """
+    _check_task(id, version)
+    for other in awaited:
+        checks.check_id(other, "awaited")
     if not awaited or id in awaited or len(set(awaited)) < len(awaited):
         raise BadRequest("A task suspends on one or more other promises, each named once")
+    _check_pending(create)
     params = (id, version, list(awaited), rows_json(create), same_origin(), now, retry_interval())
     rows = call("promises_task_suspend", params)
     return [promise_of(row) for row in rows] if rows[0][0] == 300 else []
@@ -87,6 +100,7 @@ def task_suspend(
 
 def task_fulfill(id: str, version: int, state: str, value: Value = EMPTY, *, now: int) -> PromiseRecord:
     """Settle the task's own promise with the outcome of its function. Errors: BadRequest, TaskNotFound, Conflict."""
+    _check_task(id, version)
     checks.check_settle_state(state)
     checks.check_value(value)
     params = (id, version, state, headers(value), value.data, now, retry_interval())
@@ -96,6 +110,7 @@ def task_fulfill(id: str, version: int, state: str, value: Value = EMPTY, *, now
 def task_release(id: str, version: int, *, now: int, delay: int = 0) -> None:
     """Give the lease back unfinished; the task is dispatched again at once, or after `delay`. Errors: TaskNotFound,
     Conflict."""
+    _check_task(id, version)
     call("promises_task_release", (id, version, delay, now, retry_interval()))
 
 
@@ -104,7 +119,9 @@ def task_heartbeat(pid: str, leases: Sequence[tuple[str, int]], *, now: int) -> 
     if not leases:
         return set()
     ids, versions = [id for id, _ in leases], [version for _, version in leases]
-    rows = execute("SELECT * FROM promises_task_heartbeat(%s, %s::text[], %s::int[], %s)", (pid, ids, versions, now))
+    rows = execute(
+        "SELECT * FROM promises_task_heartbeat(%s, %s::text[], %s::int[], %s)", (pid, ids, versions, now)
+    )
     return {row[0] for row in rows}
 
 
@@ -113,19 +130,32 @@ def task_halt(id: str, reason: str, *, now: int, version: int | None = None) -> 
 
     Errors: TaskNotFound, Conflict (fulfilled, or the lease is lost).
     """
+    _check_task(id, version)
     call("promises_task_halt", (id, version, reason, now, retry_interval()))
 
 
 def task_continue(id: str, *, now: int) -> None:
     """Dispatch a halted task again. Errors: TaskNotFound, Conflict (not halted)."""
+    _check_task(id)
     call("promises_task_continue", (id, now, retry_interval()))
+
+
+def _check_task(id: str, version: int | None = None) -> None:
+    checks.check_id(id, "Task id")
+    checks.check_version(version)
 
 
 def _check_lease(id: str, pid: str, ttl: int) -> None:
     checks.check_id(id, "Task id")
     checks.check_id(pid, "pid")
-    if ttl < 1:
-        raise BadRequest("ttl must be at least 1 ms")
+    if type(ttl) is not int or not 1 <= ttl <= LONGEST_LEASE:
+        raise BadRequest(f"ttl must be an integer from 1 to {LONGEST_LEASE}, in ms")
+
+
+def _check_pending(promises: Sequence[NewPromise]) -> None:
+    for promise in promises:
+        if promise.state == PromiseState.PENDING:
+            check_new(promise.id, promise.timeout_at, promise.param, promise.tags)
 
 
 def _acquired(rows: list[tuple[object, ...]]) -> Acquired:
