@@ -12,12 +12,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import django
+import django_stubs_ext
 import environ
 
 from config import broker, embedded_postgres
 from config.log import logging_config
 from config.secret_key import secret_key_read
 from promises.api.schema_settings import SPECTACULAR_SETTINGS  # noqa: F401
+
+# Lets classes of Django that are generic for the type checker (ModelAdmin[...]) be written so at run time.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
