@@ -96,29 +96,27 @@ BEGIN
 END
 $$;
 
--- task.fence (create): any number of promises, pending or already settled, written by the holder of the lease. Answers one
--- empty row with the verdict; when some of them existed before, also a row for each (the record wins over what the worker brings).
-CREATE FUNCTION promises_task_record(p_id text, p_version int, p_rows jsonb, p_now bigint, p_retry bigint)
-RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
+-- task.fence (create): any number of promises, pending or already settled, written by the holder of the lease. `known` is NULL when all
+-- are new; when some of them existed before, all are told as they are stored: the record wins over what the worker brings. The verb of
+-- the hot path, so it answers four columns instead of a row of promises_answer. Locks only what it inserts.
+CREATE FUNCTION promises_task_record(
+    p_id text, p_version int, p_rows jsonb, p_now bigint, p_retry bigint,
+    OUT status int, OUT message text, OUT wakes jsonb, OUT known jsonb
+) LANGUAGE plpgsql AS $$
 DECLARE
     refusal promises_answer := promises_fenced(p_id, p_version, p_now);
-    c promises_promise;
-    wakes jsonb;
     created int;
 BEGIN
     IF refusal.status IS NOT NULL THEN
-        RETURN NEXT refusal;
+        status := refusal.status;
+        message := refusal.message;
         RETURN;
     END IF;
+    status := 200;
     SELECT i.wakes, i.created INTO wakes, created FROM promises_insert(p_rows, p_now, p_retry) i;
-    RETURN NEXT ROW(200, NULL, wakes, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
-    -- Rarely: somebody was here before. The record of all is told, so that the caller goes by what is stored.
     IF created < jsonb_array_length(p_rows) THEN
-        FOR c IN SELECT q.* FROM promises_promise q
-                  WHERE q.id = ANY (ARRAY(SELECT x ->> 'id' FROM jsonb_array_elements(p_rows) x)) LOOP
-            RETURN NEXT promises_answer_of(c, NULL, 200, NULL, p_now);
-        END LOOP;
+        SELECT jsonb_agg(to_jsonb(promises_answer_of(q, NULL, 200, NULL, p_now))) INTO known FROM promises_promise q
+         WHERE q.id = ANY (ARRAY(SELECT x ->> 'id' FROM jsonb_array_elements(p_rows) x));
     END IF;
 END
 $$;

@@ -3,7 +3,8 @@ of the caller's transaction when there is one and a commit of its own when there
 
 import json
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -17,6 +18,7 @@ from promises.transports import dispatch
 from promises.values import EMPTY, Value
 
 log = logging.getLogger(__name__)
+_local = threading.local()
 
 
 def retry_interval() -> int:
@@ -47,12 +49,21 @@ def execute(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 def _execute(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
-    raw = connection.connection
-    if raw.prepare_threshold is None:
-        raw.prepare_threshold = 5
-    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
+    with connection.wrap_database_errors:
+        cursor = _cursor(connection.connection)
         cursor.execute(sql, params, prepare=True)
         return cursor.fetchall()
+
+
+def _cursor(raw: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
+    """This thread's cursor, kept for as long as its connection: a new one would look up every type again. Django's own would
+    put the parameters into the statement, which then could not be prepared."""
+    found: psycopg.Cursor[Any] | None = getattr(_local, "cursor", None)
+    if found is None or found.connection is not raw:
+        if raw.prepare_threshold is None:
+            raw.prepare_threshold = 5
+        found = _local.cursor = psycopg.Cursor(raw)
+    return found
 
 
 def call(function: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -99,6 +110,16 @@ def record_of(row: tuple[Any, ...]) -> PromiseRecord:
     """A promise from its columns in the order of `promises_answer`; Django's connections hand out JSON as text."""
     param, value = _value(row[2], row[3]), _value(row[4], row[5])
     return PromiseRecord(row[0], row[1], param, value, json.loads(row[6]), row[7], row[8], row[9])
+
+
+def record_of_json(row: Mapping[str, Any]) -> PromiseRecord:
+    """A promise from a `promises_answer` that was told as a JSON object."""
+    param, value = (
+        Value(row["param_headers"], row["param_data"]),
+        Value(row["value_headers"], row["value_data"]),
+    )
+    times = (row["timeout_at"], row["created_at"], row["settled_at"])
+    return PromiseRecord(row["id"], row["state"], param, value, row["tags"], *times)
 
 
 def _value(headers: str | None, data: str | None) -> Value:

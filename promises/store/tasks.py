@@ -1,6 +1,7 @@
 """The verbs of tasks: leases on the execution of a promise's function. `version` fences: a worker that lost its lease
 gets Conflict for whatever it still tries to write. `ttl` and `delay` are milliseconds."""
 
+import json
 from collections.abc import Sequence
 
 from promises.errors import BadRequest
@@ -13,6 +14,7 @@ from promises.store.call import (
     execute,
     headers,
     promise_of,
+    record_of_json,
     retry_interval,
     row_of,
     rows_json,
@@ -61,7 +63,8 @@ def task_record(
     """
     _check_pending(promises)
     rows = call("promises_task_record", (id, version, rows_json(promises), now, retry_interval()))
-    return {row[10]: promise_of(row) for row in rows[1:]}
+    known = rows[0][3]
+    return {} if known is None else {found.id: found for found in map(record_of_json, json.loads(known))}
 
 
 def task_fence_settle(

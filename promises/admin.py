@@ -1,0 +1,177 @@
+"""The promise store in the admin: everything can be looked at; what the machine owns can only be moved by its own verbs."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from promises import store
+from promises.errors import PromiseError
+from promises.models import Callback, Listener, OutgoingMessage, Process, Promise, Schedule, Task
+from promises.times import now_ms, to_datetime
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    """Look, don't touch: no adding, changing or deleting by hand."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def when(field: str, label: Any) -> Any:
+    """A column that shows a field of milliseconds as a local time."""
+
+    @admin.display(description=label, ordering=field)
+    def column(self: Any, row: Any) -> str:
+        moment = to_datetime(getattr(row, field))
+        return "-" if moment is None else timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S")
+
+    return column
+
+
+@admin.register(Promise)
+class PromiseAdmin(ReadOnlyAdmin):
+    list_display = ("id", "state", "function", "created", "settled", "deadline")
+    list_filter = ("state", "is_root")
+    search_fields = ("id__startswith",)
+    search_help_text = _("The beginning of an id")
+    ordering = ("id",)
+    fields = ("id", "state", "function", "param", "value", "tags", "created", "settled", "deadline", "waiting")
+    actions = ("cancel_selected",)
+
+    created = when("created_at", _("created"))
+    settled = when("settled_at", _("settled"))
+    deadline = when("timeout_at", _("deadline"))
+
+    @admin.display(description=_("function"))
+    def function(self, promise: Promise) -> str:
+        return str(promise.tags.get("countersign:func", "-"))
+
+    @admin.display(description=_("who waits"))
+    def waiting(self, promise: Promise) -> str:
+        awaiters = Callback.objects.filter(awaited=promise.id).values_list("awaiter", flat=True)
+        listeners = Listener.objects.filter(awaited=promise.id).values_list("address", flat=True)
+        return ", ".join([*awaiters, *listeners]) or "-"
+
+    @admin.action(description=_("Cancel the selected pending promises"), permissions=["settle"])
+    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Promise]) -> None:
+        """An approval's promise is left alone: it is withdrawn by its own rules."""
+        now, canceled = now_ms(), 0
+        for promise in queryset:
+            if promise.tags.get("countersign:approval"):
+                self.message_user(
+                    request,
+                    _("%(id)s belongs to an approval; withdraw the approval instead.") % {"id": promise.id},
+                    messages.WARNING,
+                )
+                continue
+            before = promise.state
+            settled = store.promise_settle(promise.id, "rejected_canceled", now=now)
+            canceled += before == "pending" and settled.state == "rejected_canceled"
+            self.log_change(request, promise, "canceled")
+        self.message_user(
+            request, ngettext("%(n)d promise canceled.", "%(n)d promises canceled.", canceled) % {"n": canceled}
+        )
+
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        """Canceling changes a promise, though the form does not."""
+        return bool(request.user.has_perm("promises.change_promise"))
+
+
+@admin.register(Task)
+class TaskAdmin(ReadOnlyAdmin):
+    list_display = ("id", "state", "version", "target", "crashes", "due", "halt_reason")
+    list_filter = ("state", "target")
+    search_fields = ("id__startswith",)
+    search_help_text = _("The beginning of an id")
+    ordering = ("id",)
+    fields = (
+        "promise_link",
+        "state",
+        "version",
+        "resumes",
+        "pid",
+        "ttl",
+        "target",
+        "dispatches",
+        "crashes",
+        "due",
+        "halt_reason",
+    )
+    actions = ("continue_selected", "halt_selected")
+
+    due = when("due_at", _("due"))
+
+    @admin.display(description=_("promise"))
+    def promise_link(self, task: Task) -> SafeString:
+        return format_html('<a href="../../../promise/{}/change/">{}</a>', admin.utils.quote(task.id), task.id)
+
+    @admin.action(description=_("Continue the selected halted tasks"), permissions=["operate"])
+    def continue_selected(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
+        self._each(request, queryset, lambda task: store.task_continue(task.id, now=now_ms()), "continued")
+
+    @admin.action(description=_("Halt the selected tasks"), permissions=["operate"])
+    def halt_selected(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
+        reason = f"Halted by {request.user.get_username()} in the admin."
+        self._each(request, queryset, lambda task: store.task_halt(task.id, reason, now=now_ms()), "halted")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Halting and continuing change a task, though the form does not."""
+        return bool(request.user.has_perm("promises.change_task"))
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Task], verb: Any, done: str) -> None:
+        for task in queryset:
+            try:
+                verb(task)
+            except PromiseError as error:
+                self.message_user(request, f"{task.id}: {error}", messages.ERROR)
+            else:
+                self.log_change(request, task, done)
+                self.message_user(request, f"{task.id}: {done}")
+
+
+@admin.register(Callback)
+class CallbackAdmin(ReadOnlyAdmin):
+    list_display = ("awaiter", "awaited")
+    search_fields = ("awaited__startswith", "awaiter__startswith")
+
+
+@admin.register(Listener)
+class ListenerAdmin(ReadOnlyAdmin):
+    list_display = ("awaited", "address")
+    search_fields = ("awaited__startswith",)
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(ReadOnlyAdmin):
+    list_display = ("id", "cron", "next_run", "last_run")
+    next_run = when("next_run_at", _("next run"))
+    last_run = when("last_run_at", _("last run"))
+
+
+@admin.register(OutgoingMessage)
+class OutgoingMessageAdmin(ReadOnlyAdmin):
+    list_display = ("promise_id", "address", "attempts", "due", "last_error")
+    due = when("due_at", _("due"))
+
+
+@admin.register(Process)
+class ProcessAdmin(ReadOnlyAdmin):
+    list_display = ("kind", "host", "seen", "started")
+    seen = when("seen_at", _("seen"))
+    started = when("started_at", _("started"))
