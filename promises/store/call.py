@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import psycopg
@@ -67,8 +68,10 @@ def _cursor(raw: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
 
 
 def call(function: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Call a verb that answers `promises_answer` rows; send its wake-ups after commit; raise the PromiseError of a
-    refusal."""
+    """Call a verb; send its wake-ups after commit; raise the PromiseError of a refusal.
+
+    Its rows begin with status, message and wake-ups; most verbs answer `promises_answer` rows.
+    """
     marks = ",".join(["%s"] * len(params))
     try:
         rows = execute(f"SELECT * FROM {function}({marks})", params)
@@ -85,6 +88,12 @@ def call(function: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
     return rows
 
 
+def undoable() -> AbstractContextManager[object]:
+    """Around a call whose refusal is raised in PostgreSQL: inside the caller's transaction a savepoint, so that the
+    refusal undoes this call and not everything before it; nothing where the call is a transaction of its own."""
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()
+
+
 def dispatch_later(wakes: str) -> None:
     """Send the wake-ups (JSON, as the SQL functions answer them) once the transaction has committed; now, if there is
     none."""
@@ -94,7 +103,7 @@ def dispatch_later(wakes: str) -> None:
 
 
 def _refusal(error: Exception) -> Exception | None:
-    """Some refusals must undo what the function had done, so it raises them: SQLSTATE CS<status>."""
+    """Some refusals must undo what the function had done, so it raises them: SQLSTATE CS<status>. See `undoable`."""
     cause = error.__cause__
     if isinstance(cause, psycopg.Error) and (cause.sqlstate or "").startswith("CS"):
         return error_for(int((cause.sqlstate or "")[2:]), cause.diag.message_primary or "")

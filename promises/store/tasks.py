@@ -20,6 +20,7 @@ from promises.store.call import (
     rows_json,
     same_origin,
     task_of,
+    undoable,
 )
 from promises.store.promises import check_new
 from promises.values import EMPTY, Value
@@ -97,7 +98,8 @@ def task_suspend(
         raise BadRequest("A task suspends on one or more other promises, each named once")
     _check_pending(create)
     params = (id, version, list(awaited), rows_json(create), same_origin(), now, retry_interval())
-    rows = call("promises_task_suspend", params)
+    with undoable():
+        rows = call("promises_task_suspend", params)
     return [promise_of(row) for row in rows] if rows[0][0] == 300 else []
 
 

@@ -1,5 +1,5 @@
-"""Fixtures for tests of a promise store that really commits; the conftest.py of a folder of such tests takes them
-over."""
+"""Fixtures for tests of a promise store that really commits; the conftest.py of a folder of such tests takes
+them over."""
 
 import os
 import tempfile
@@ -14,12 +14,13 @@ from promises.transports import celery
 from tests.promises.making import clear
 
 Sent = list[tuple[str, str, int]]
+RoundTrips = Callable[[Callable[[], object]], tuple[int, int]]
 
 
 @pytest.fixture
 def transactional_db(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
-    """No transaction around the test, as pytest-django's fixture of this name; but only the store's tables are
-    cleared afterwards, which takes a millisecond and not fifty."""
+    """No transaction around the test, as pytest-django's fixture of this name; but only the store's tables
+    are cleared afterwards, which takes a millisecond and not fifty."""
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         clear()
         try:
@@ -56,8 +57,8 @@ def in_thread(
 
 @pytest.fixture
 def notified(transactional_db: None) -> Iterator[Callable[[str], list[str]]]:
-    """Listens on its own connection: `notified(channel)` returns the payloads that came in so far. Call it once
-    before."""
+    """Listens on its own connection: `notified(channel)` returns the payloads that came in so far. Call it
+    once before."""
     settings = connection.get_connection_params()
     settings.pop("cursor_factory", None)
     settings.pop("context", None)
@@ -71,7 +72,7 @@ def notified(transactional_db: None) -> Iterator[Callable[[str], list[str]]]:
 
 
 @pytest.fixture
-def round_trips(transactional_db: None) -> Callable[[Callable[[], object]], tuple[int, int]]:
+def round_trips(transactional_db: None) -> RoundTrips:
     """Runs a call under libpq's trace: (Sync and Query messages sent, transactions that PostgreSQL has
     ended)."""
 
