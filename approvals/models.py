@@ -37,6 +37,7 @@ class Role(models.TextChoices):
     VETO = "veto", _("may say no")
     NEVER = "never", _("may not decide")
     DONE = "done", _("has answered")
+    ASKED = "asked", _("asked for it")
 
 
 class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):

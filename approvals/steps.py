@@ -17,7 +17,7 @@ from approvals.blocks import Block
 from approvals.cards import After, card
 from approvals.outcomes import Outcome
 from workflows.context import Context
-from workflows.errors import PromiseCanceled, PromiseTimeout, RemoteError
+from workflows.errors import PromiseCanceled, PromiseTimeout, RemoteError, WorkflowError
 from workflows.operations import DurableFuture
 from workflows.stores.base import Store
 
@@ -125,7 +125,7 @@ class Approval:
             requester=ctx.info.requester if requester is None else requester,
             never=never,
         )
-        answerer: Answerer = ctx.services.get("approvals", DURABLE)
+        answerer = _answerer(ctx)
         deadline = (
             timedelta(milliseconds=asked.timeout_ms)
             if asked.timeout_ms and not answerer.keeps_deadlines
@@ -137,6 +137,16 @@ class Approval:
         origin, workflow = ctx.info.origin_id, ctx.info.func_name
         id = await ctx.run(answerer.open_request, promise.id, origin, workflow, asked.to_json())
         return OpenRequest(ctx, answerer, promise, id)
+
+
+def _answerer(ctx: Context) -> Answerer:
+    found: Answerer | None = ctx.services.get("approvals")
+    if found is None and not ctx.is_durable:
+        raise WorkflowError(
+            'Nobody here can answer an approval: run the workflow with services={"approvals": Humans(...)} '
+            "from approvals.testing."
+        )
+    return found or DURABLE
 
 
 approval = Approval()

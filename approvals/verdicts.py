@@ -285,6 +285,8 @@ def ballot_check(found: Eligibility, outcomes: Iterable[Outcome], outcome: str, 
     return chosen
 
 
+OPEN = gettext_noop("The request is open.")
+CLOSED = gettext_noop("The request is closed; nothing can be decided any more.")
 VETO_ONLY = gettext_noop("You have a veto here: you may say no, and leave the rest to others.")
 
 

@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('principal', models.TextField(verbose_name='principal')),
-                ('role', models.TextField(choices=[('decide', 'may decide now'), ('later', 'decides in a later stage'), ('veto', 'may say no'), ('never', 'may not decide'), ('done', 'has answered')], verbose_name='role')),
+                ('role', models.TextField(choices=[('decide', 'may decide now'), ('later', 'decides in a later stage'), ('veto', 'may say no'), ('never', 'may not decide'), ('done', 'has answered'), ('asked', 'asked for it')], verbose_name='role')),
                 ('is_open', models.BooleanField(default=True, verbose_name='open')),
             ],
             options={

@@ -1,0 +1,206 @@
+"""Every read of requests worth a name: the four lists, one request with all that its page shows, who may see what.
+
+Lists cost a constant number of queries however long they are; each is served by an index named in models.py.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from approvals import verdicts, wording
+from approvals.errors import RequestNotFound
+from approvals.models import (
+    ApprovalRequest,
+    ApprovalRequestQuerySet,
+    AuditEvent,
+    Ballot,
+    RequestAudience,
+    Role,
+)
+from approvals.people import members_of, principals_of, voter_of
+from approvals.policies import counts_in
+from approvals.verdicts import Eligibility, Progress, Rule
+from promises.models import Promise
+
+MAY_SEE_REQUESTS = "approvals.view_approvalrequest"
+MAY_SEE_EXECUTIONS = "promises.view_promise"
+
+# -- lists -----------------------------------------------------------------------------------------------------------
+
+
+def inbox(user: Any, now: int, principals: list[str] | None = None) -> ApprovalRequestQuerySet:
+    """What this user can decide at `now`: due first, then what has waited longest."""
+    mine = principals_of(user) if principals is None else principals
+    return (
+        _open_for(mine, Role.DECIDE)
+        .not_for_principals(mine, Role.NEVER, Role.DONE)
+        .filter(Q(deadline_at__isnull=True) | Q(deadline_at__gt=now))
+        .order_by(F("deadline_at").asc(nulls_last=True), "opened_at", "pk")
+    )
+
+
+def waiting(user: Any) -> ApprovalRequestQuerySet:
+    """What waits for others: what this user has asked, or has answered without that deciding it."""
+    return _open_for([f"user:{user.get_username()}"], Role.ASKED, Role.DONE).order_by(
+        F("deadline_at").asc(nulls_last=True), "opened_at", "pk"
+    )
+
+
+def archive(user: Any) -> ApprovalRequestQuerySet:
+    """What is done and concerned this user: what he asked, and what he answered; the last closed first."""
+    rows = RequestAudience.objects.filter(
+        principal=f"user:{user.get_username()}", is_open=False, role__in=[Role.ASKED, Role.DONE]
+    )
+    closed = ApprovalRequest.objects.filter(decided_at__isnull=False)
+    return closed.filter(pk__in=rows.values("request")).order_by("-decided_at", "-pk")
+
+
+def visible_to(user: Any) -> ApprovalRequestQuerySet:
+    """Every request that concerns this user, or all for those who may see all."""
+    if user.has_perm(MAY_SEE_REQUESTS):
+        return ApprovalRequest.objects.all()
+    mine = principals_of(user)
+    audience = RequestAudience.objects.filter(request=OuterRef("pk"), principal__in=mine).exclude(role=Role.NEVER)
+    return ApprovalRequest.objects.filter(Exists(audience))
+
+
+def _open_for(principals: list[str], *roles: str) -> ApprovalRequestQuerySet:
+    rows = RequestAudience.objects.filter(is_open=True, principal__in=principals, role__in=roles)
+    return ApprovalRequest.objects.pending().filter(pk__in=rows.values("request"))
+
+
+# -- executions ------------------------------------------------------------------------------------------------------
+
+
+def executions_visible_to(user: Any, executions: QuerySet[Promise]) -> QuerySet[Promise]:
+    """Of these root promises: those that the user started, or in which an approval concerns him."""
+    if user.has_perm(MAY_SEE_EXECUTIONS):
+        return executions
+    concerned = visible_to(user).values("execution_id")
+    started = Q(tags__contains={"countersign:requester": user.get_username()})
+    return executions.filter(started | Q(pk__in=concerned))
+
+
+def can_see_execution(user: Any, execution_id: str, requester: str) -> bool:
+    """Whether the user may look at this execution."""
+    if requester == user.get_username() or user.has_perm(MAY_SEE_EXECUTIONS):
+        return True
+    return visible_to(user).filter(execution_id=execution_id).exists()
+
+
+# -- one request -----------------------------------------------------------------------------------------------------
+
+
+def request_get(id: UUID | str) -> ApprovalRequest:
+    """The request. Errors: RequestNotFound."""
+    try:
+        return ApprovalRequest.objects.get(pk=id)
+    except (ApprovalRequest.DoesNotExist, ValidationError, ValueError):
+        raise RequestNotFound from None
+
+
+def can_see(user: Any, request: ApprovalRequest) -> bool:
+    """Whether the request concerns this user."""
+    return visible_to(user).filter(pk=request.pk).exists()
+
+
+def eligibility(request: ApprovalRequest, user: Any, now: int, *, is_person: bool = True) -> Eligibility:
+    """Whether the user can decide at `now`: the request's own state first, then each rule of its policy; the same code
+    enforces. `rules` say why, in the reader's language by `wording.of_rule`."""
+    policy = request.thawed_policy
+    casts = [ballot.as_cast for ballot in request.ballots.all() if ballot.version == request.version]
+    found = verdicts.eligibility(
+        policy,
+        voter_of(user, policy, is_person=is_person),
+        casts,
+        requester=request.requester,
+        stage=request.stage,
+    )
+    is_open = request.is_pending and not is_overdue(request, now)
+    state = Rule("open", is_open, verdicts.OPEN if is_open else verdicts.CLOSED)
+    return Eligibility(found.allowed and is_open, (state, *found.rules), found.matched, found.may_only_reject)
+
+
+def is_overdue(request: ApprovalRequest, now: int) -> bool:
+    """Whether the deadline has come, although the clock has not written it down yet."""
+    return request.is_pending and request.deadline_at is not None and request.deadline_at <= now
+
+
+@dataclass
+class Step:
+    """One stage of a policy as the page shows it."""
+
+    number: int
+    state: str  # "done", "open" or "later"
+    progress: tuple[Progress, ...]
+    ballots: list[Ballot] = field(default_factory=list)
+
+
+def stages(request: ApprovalRequest, ballots: Sequence[Ballot]) -> list[Step]:
+    """Every stage with how far it is and who voted in it."""
+    policy = request.thawed_policy
+    casts = [ballot.as_cast for ballot in ballots]
+    has_percent = any(count.percent for stage in policy.stages for count in counts_in(stage))
+    members = members_of(policy.principals()) if has_percent else None
+    steps = []
+    for number in range(len(policy.stages)):
+        is_past = number < request.stage or (number == request.stage and not request.is_pending)
+        state = "done" if is_past else "open" if number == request.stage else "later"
+        progress = verdicts.progress_of(policy, casts, number, members)
+        steps.append(Step(number + 1, state, progress, [b for b in ballots if b.stage == number]))
+    return steps
+
+
+def timeline(request: ApprovalRequest) -> list[AuditEvent]:
+    """What happened to the request, in order."""
+    return list(AuditEvent.objects.filter(stream=str(request.pk)).order_by("number"))
+
+
+# -- what rows of lists say -------------------------------------------------------------------------------------------
+
+
+def waits_for(requests: Iterable[ApprovalRequest]) -> dict[UUID, list[Progress]]:
+    """What each of these requests still waits for, in one query for all of them."""
+    listed = list(requests)
+    ballots: dict[UUID, list[Ballot]] = defaultdict(list)
+    for ballot in Ballot.objects.filter(request__in=[request.pk for request in listed]).order_by("pk"):
+        ballots[ballot.request_id].append(ballot)
+    found = {}
+    for request in listed:
+        policy = request.thawed_policy
+        casts = [ballot.as_cast for ballot in ballots[request.pk] if ballot.version == request.version]
+        counts = counts_in(policy.stages[request.stage])
+        if any(count.percent for count in counts):
+            progress = verdicts.progress_of(policy, casts, request.stage, members_of(policy.principals(request.stage)))
+        else:
+            progress = verdicts.progress_of(policy, casts, request.stage)
+        found[request.pk] = list(progress)
+    return found
+
+
+def waiting_in(execution_ids: Iterable[str]) -> dict[str, list[ApprovalRequest]]:
+    """The pending requests of these executions, oldest first."""
+    found: dict[str, list[ApprovalRequest]] = defaultdict(list)
+    for request in ApprovalRequest.objects.pending().filter(execution_id__in=list(execution_ids)).order_by("opened_at"):
+        found[request.execution_id].append(request)
+    return found
+
+
+def next_in_inbox(user: Any, now: int, after: ApprovalRequest) -> ApprovalRequest | None:
+    """What to decide next."""
+    return inbox(user, now).exclude(pk=after.pk).first()
+
+
+def reason_for(user_principals: list[str], request: ApprovalRequest) -> str:
+    """Why this request is in the user's inbox: "you", or the names of the groups."""
+    policy = request.thawed_policy
+    mine = [p for p in policy.principals(request.stage) if p in user_principals]
+    if any(p.startswith("user:") for p in mine):
+        return ""
+    return wording.names(mine)
+

@@ -1,0 +1,96 @@
+"""Sentences about rules, outcomes and closings, in the reader's language."""
+
+from typing import TYPE_CHECKING
+
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
+
+from approvals.errors import ApprovalError, NotEligible
+from approvals.policies import Policy
+from approvals.verdicts import Progress, Rule
+from promises.times import to_datetime
+
+if TYPE_CHECKING:
+    from approvals.models import ApprovalRequest
+
+WITHDRAWN, EXECUTION_CANCELED, EXECUTION_OVER, SETTLED_OUTSIDE = (
+    "withdrawn",
+    "execution_canceled",
+    "execution_over",
+    "settled_outside",
+)
+_CLOSED = {
+    WITHDRAWN: gettext_noop("The question was withdrawn."),
+    EXECUTION_CANCELED: gettext_noop("The workflow was canceled, so nobody waits for an answer."),
+    EXECUTION_OVER: gettext_noop("The workflow's own time was over before anybody decided."),
+    SETTLED_OUTSIDE: gettext_noop("The workflow's promise was settled around the approval, so no answer was taken."),
+}
+
+
+def of_rule(rule: Rule) -> str:
+    """Why the rule lets a person decide, or does not."""
+    return _(rule.message) % rule.params
+
+
+def of_closing(request: "ApprovalRequest") -> str:
+    """Who or what closed the request, when, and with which outcome."""
+    if request.state == "canceled":
+        return _(_CLOSED.get(request.closed_because, _CLOSED[WITHDRAWN]))
+    said = {"by": request.decided_by, "outcome": _(request.label), "at": at(request.decided_at)}
+    if request.state == "timed_out":
+        return _("The time was over at %(at)s, so it is: %(outcome)s.") % said
+    return _("%(by)s decided at %(at)s: %(outcome)s.") % said
+
+
+def at(ms: int | None) -> str:
+    """A moment, with its date."""
+    moment = to_datetime(ms)
+    return date_format(localtime(moment), "DATETIME_FORMAT") if moment else ""
+
+
+def translated(error: ApprovalError) -> ApprovalError:
+    """The same error in the reader's language."""
+    if isinstance(error, NotEligible):
+        obstacle = error.eligibility.obstacle if error.eligibility else None
+        return type(error)(of_rule(obstacle) if obstacle else _(str(error)), error.eligibility)
+    return type(error)(_(str(error)))
+
+
+def principal_name(principal: str) -> str:
+    """A principal as people say it: the name alone; a permission says that it is one."""
+    kind, _separator, name = principal.partition(":")
+    return _("holders of %(permission)s") % {"permission": name} if kind == "permission" else name
+
+
+def names(principals: tuple[str, ...] | list[str]) -> str:
+    """Several principals, as alternatives."""
+    told = [principal_name(principal) for principal in principals]
+    if len(told) < 2:
+        return "".join(told)
+    return _("%(some)s or %(last)s") % {"some": ", ".join(told[:-1]), "last": told[-1]}
+
+
+def of_progress(progress: Progress) -> str:
+    """What a count still waits for: "finance", "2 of sre", "1 more of sre"."""
+    asked = names(progress.principals)
+    left = progress.need - progress.have
+    if progress.need == 1:
+        return asked
+    if progress.have == 0:
+        return _("%(need)d of %(asked)s") % {"need": progress.need, "asked": asked}
+    return ngettext("%(left)d more of %(asked)s", "%(left)d more of %(asked)s", left) % {"left": left, "asked": asked}
+
+
+def of_policy(policy: Policy) -> str:
+    """Whom a policy asks, in one line."""
+    return ", ".join(dict.fromkeys(principal_name(principal) for principal in policy.principals()))
+
+
+# The default messages of errors, for the translators; `translated` looks them up.
+_DEFAULTS = (
+    gettext_noop("This outcome needs a comment that says why."),
+    gettext_noop("The request does not offer this outcome."),
+    gettext_noop("This person may not decide here; `eligibility` lists each rule with the reason."),
+)
