@@ -156,6 +156,10 @@ PROMISES = {
     # moved.
     "CLOCK_SWEEPS": ["promises.store.timeouts_sweep", "approvals.operations.approvals_expire"],
 }
+WORKFLOWS = {
+    # Which executions a signed-in person may see: a function (user, executions) -> executions.
+    "EXECUTIONS_VISIBLE_TO": "approvals.queries.executions_visible_to",
+}
 
 # --- Security -----------------------------------------------------------------------------------------------
 

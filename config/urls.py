@@ -18,5 +18,6 @@ urlpatterns = [
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("api/", include("config.api_urls")),
+    path("callbacks/", include("promises.api.callbacks")),
     path("", include("approvals.urls")),
 ]
