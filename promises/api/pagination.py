@@ -41,9 +41,10 @@ def cursor_of(request: Request, *kinds: type) -> list[Any] | None:
     return key
 
 
-def before(created_at: int, id: str) -> Q:
-    """Rows that come after this key in a list that is newest first. The first half is the range of the index."""
-    return Q(created_at__lte=created_at) & (Q(created_at__lt=created_at) | Q(id__lt=id))
+def before(at: int, id: Any, *, field: str = "created_at") -> Q:
+    """Rows that come after the key (at, id) in a list that is newest first. The first half is the range of the
+    index."""
+    return Q(**{f"{field}__lte": at}) & (Q(**{f"{field}__lt": at}) | Q(id__lt=id))
 
 
 def page_response(

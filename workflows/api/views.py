@@ -78,7 +78,7 @@ class ExecutionList(ExecutionView):
     def get(self, request: Request) -> Response:
         """List executions, newest first: all with a token, with a session those that you may see."""
         limit = limit_of(request)
-        rows = queries.executions().filter(access.visible(request))
+        rows = access.visible(request, queries.executions())
         if state := inputs.text_param(request, "state", choices=frozenset(PromiseState)):
             rows = rows.filter(state_is(state, self.now))
         if workflow := inputs.text_param(request, "workflow"):

@@ -1,4 +1,5 @@
-"""The API describes itself, completely and without a warning, on a page that runs under the strict Content-Security-Policy."""
+"""The API describes itself, completely and without a warning, on a page that runs under the strict
+Content-Security-Policy."""
 
 import re
 from typing import Any

@@ -1,0 +1,1 @@
+"""REST over approvals: what is asked, who may decide, and the decision."""

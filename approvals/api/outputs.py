@@ -1,0 +1,171 @@
+"""How requests for approval are shown to programs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from rest_framework import serializers
+
+from approvals import wording
+from approvals.cards import RISKS
+from approvals.models import ApprovalRequest, Ballot, Decision, RequestState
+from approvals.queries import is_overdue
+from approvals.verdicts import Eligibility, Progress
+from promises.api.outputs import iso
+
+STATES = [state.value for state in RequestState]
+
+
+class OutcomeSerializer(serializers.Serializer[Any]):
+    """One answer that is offered."""
+
+    name = serializers.CharField(help_text=gettext_lazy("What a decision sends back."))
+    label = serializers.CharField()  # type: ignore[assignment]  # the field's name hides a keyword's attribute
+    kind = serializers.ChoiceField(choices=["approve", "reject", "changes", "custom"])
+    comment_required = serializers.BooleanField()
+
+
+class CountSerializer(serializers.Serializer[Any]):
+    """People of these principals: how many have answered, and how many it takes."""
+
+    of = serializers.ListField(child=serializers.CharField())
+    have = serializers.IntegerField()
+    need = serializers.IntegerField()
+
+
+class PolicyProgressSerializer(serializers.Serializer[Any]):
+    """How far the open stage of the policy is."""
+
+    stage = serializers.IntegerField(help_text=gettext_lazy("From 1."))
+    stages = serializers.IntegerField()
+    stalled = serializers.BooleanField(help_text=gettext_lazy("Those who may still decide are too few."))
+    counts = CountSerializer(many=True)
+
+
+class ApprovalSummarySerializer(serializers.Serializer[Any]):
+    """A request for approval, without its card."""
+
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+    state = serializers.ChoiceField(choices=STATES)
+    outcome = serializers.CharField(allow_null=True)
+    requester = serializers.CharField(help_text=gettext_lazy("Who asks; empty for a machine."))
+    promise_id = serializers.CharField()
+    execution_id = serializers.CharField()
+    workflow = serializers.CharField()
+    risk = serializers.ChoiceField(choices=RISKS)
+    outcomes = OutcomeSerializer(many=True)
+    opened_at = serializers.DateTimeField()
+    deadline = serializers.DateTimeField(allow_null=True)
+    timeout_outcome = serializers.CharField(allow_null=True, help_text=gettext_lazy("What happens at the deadline."))
+    progress = PolicyProgressSerializer()
+    decided_at = serializers.DateTimeField(allow_null=True)
+    decided_by = serializers.CharField(allow_null=True, help_text=gettext_lazy("Null when the deadline decided."))
+    comment = serializers.CharField(help_text=gettext_lazy("Of the person who decided."))
+    digest = serializers.CharField(help_text=gettext_lazy("Of what is asked; also the ETag."))
+    url = serializers.URLField(help_text=gettext_lazy("The page for people."))
+
+
+class BallotSerializer(serializers.Serializer[Any]):
+    """One person's answer."""
+
+    by = serializers.CharField()
+    outcome = serializers.CharField()
+    comment = serializers.CharField()
+    stage = serializers.IntegerField()
+    at = serializers.DateTimeField()
+
+
+class ApprovalSerializer(ApprovalSummarySerializer):
+    """A request for approval with its card and its ballots."""
+
+    blocks = serializers.ListField(child=serializers.DictField())
+    policy = serializers.DictField()
+    ballots = BallotSerializer(many=True)
+
+
+class RuleSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    passed = serializers.BooleanField()
+    why = serializers.CharField()
+
+
+class EligibilitySerializer(serializers.Serializer[Any]):
+    """Whether you may decide, and the rules that say so."""
+
+    allowed = serializers.BooleanField()
+    may_only_reject = serializers.BooleanField(help_text=gettext_lazy("You have a veto and nothing else."))
+    rules = RuleSerializer(many=True)
+
+
+def summary_document(request: ApprovalRequest, progress: Sequence[Progress], now: int) -> dict[str, Any]:
+    """The JSON of ApprovalSummarySerializer. A deadline that has come is shown as what it means."""
+    is_over = is_overdue(request, now)
+    decision = decision_of(request)
+    outcome = request.timeout_outcome if is_over else request.outcome
+    return {
+        "id": str(request.pk),
+        "title": request.title,
+        "state": str(RequestState.TIMED_OUT.value if is_over else request.state),
+        "outcome": outcome or None,
+        "requester": request.requester,
+        "promise_id": request.promise_id,
+        "execution_id": request.execution_id,
+        "workflow": request.workflow,
+        "risk": request.risk,
+        "outcomes": [
+            {"name": o.name, "label": _(o.label), "kind": o.kind, "comment_required": o.needs_comment}
+            for o in request.thawed_outcomes
+        ],
+        "opened_at": iso(request.opened_at),
+        "deadline": iso(request.deadline_at),
+        "timeout_outcome": request.timeout_outcome or None,
+        "progress": progress_document(request, progress),
+        "decided_at": iso(request.deadline_at if is_over else request.decided_at),
+        "decided_by": request.decided_by or None,
+        "comment": decision.comment if decision else "",
+        "digest": request.digest,
+        "url": settings.PROMISES["PUBLIC_URL"] + request.get_absolute_url(),
+    }
+
+
+def approval_document(
+    request: ApprovalRequest, progress: Sequence[Progress], ballots: Sequence[Ballot], now: int
+) -> dict[str, Any]:
+    """The JSON of ApprovalSerializer."""
+    return summary_document(request, progress, now) | {
+        "blocks": request.blocks,
+        "policy": request.policy,
+        "ballots": [
+            {"by": b.actor, "outcome": b.outcome, "comment": b.comment, "stage": b.stage + 1, "at": iso(b.cast_at)}
+            for b in ballots
+        ],
+    }
+
+
+def progress_document(request: ApprovalRequest, progress: Sequence[Progress]) -> dict[str, Any]:
+    return {
+        "stage": request.stage + 1,
+        "stages": len(request.policy["stages"]),
+        "stalled": request.is_stalled,
+        "counts": [{"of": list(p.principals), "have": p.have, "need": p.need} for p in progress],
+    }
+
+
+def eligibility_document(eligibility: Eligibility) -> dict[str, Any]:
+    """The JSON of EligibilitySerializer, in the reader's language."""
+    return {
+        "allowed": eligibility.allowed,
+        "may_only_reject": eligibility.may_only_reject,
+        "rules": [
+            {"name": rule.name, "passed": rule.passed, "why": wording.of_rule(rule)} for rule in eligibility.rules
+        ],
+    }
+
+
+def decision_of(request: ApprovalRequest) -> Decision | None:
+    """The decision, if there is one."""
+    found: Decision | None = getattr(request, "decision", None)
+    return found

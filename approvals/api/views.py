@@ -1,0 +1,211 @@
+"""REST over approvals. Decisions go through `approval_decide`, as those of the pages do; no rule is written here."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals import operations, queries
+from approvals.api.outputs import (
+    STATES,
+    ApprovalSerializer,
+    ApprovalSummarySerializer,
+    EligibilitySerializer,
+    approval_document,
+    eligibility_document,
+    summary_document,
+)
+from approvals.api.refusals import problem_of
+from approvals.api.selection import FOR, approvals_for, newest_first
+from approvals.errors import ApprovalError
+from approvals.models import ApprovalRequest
+from promises import store
+from promises.api import inputs
+from promises.api.base import ApiView
+from promises.api.pagination import cursor_of, limit_of, page_response
+from promises.api.schema import CURSOR, LIMIT, WAIT, example, page_of, problems
+from promises.api.waiting import respond_settled
+from promises.problems import Problem
+from promises.times import now_ms
+
+READ, DECIDE = "approvals:read", "approvals:decide"
+CHANNEL = "api"
+COMMENT_LIMIT = 10_000
+
+IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, description="The ETag of the card that was read; 412 if it has changed."
+)
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Accepted, but not needed: one person's same answer is the same answer, with or without it.",
+)
+
+
+class DecisionSerializer(serializers.Serializer[Any]):
+    """An answer to a request for approval."""
+
+    outcome = inputs.TextField(max_length=100, help_text="The name of one of the approval's outcomes.")
+    comment = inputs.TextField(max_length=COMMENT_LIMIT, required=False, allow_null=True, allow_blank=True)
+
+
+class ApprovalView(ApiView):
+    def approval(self, approval_id: str) -> ApprovalRequest:
+        """The request, if it concerns the caller."""
+        found = queries.request_get(approval_id)
+        if not queries.can_see(self.request.user, found):
+            raise Problem(403, "NotConcerned", _("This request for approval does not concern you."))
+        return found
+
+    def respond(self, approval: ApprovalRequest, status: int = 200) -> Response:
+        progress = queries.waits_for([approval])[approval.pk]
+        ballots = [b for b in approval.ballots.all() if b.version == approval.version]
+        document = approval_document(approval, progress, ballots, now_ms())
+        return Response(document, status=status, headers={"ETag": f'"{approval.digest}"'})
+
+    @property
+    def is_person(self) -> bool:
+        """A session is a person's; a token may act for a machine."""
+        return bool(getattr(self.request.auth, "human", True))
+
+
+class ApprovalList(ApprovalView):
+    scopes: ClassVar[dict[str, str]] = {"GET": READ}
+
+    @extend_schema(
+        operation_id="approvals_list",
+        tags=["approvals"],
+        parameters=[
+            OpenApiParameter(
+                "for", str, enum=sorted(FOR), description="me: what you are asked; mine: what you asked for."
+            ),
+            OpenApiParameter("state", str, enum=STATES),
+            OpenApiParameter("workflow", str),
+            OpenApiParameter("execution", str, description="The id of an execution."),
+            LIMIT,
+            CURSOR,
+        ],
+        responses={200: page_of("ApprovalPage", ApprovalSummarySerializer)} | problems(400, 401, 403),
+    )
+    def get(self, request: Request) -> Response:
+        """List the requests for approval that concern you, newest first. `for=me&state=pending` is your inbox."""
+        limit = limit_of(request)
+        rows = approvals_for(
+            request.user,
+            whose=inputs.text_param(request, "for", choices=FOR),
+            state=inputs.text_param(request, "state", choices=frozenset(STATES)),
+            now=self.now,
+        )
+        if workflow := inputs.text_param(request, "workflow"):
+            rows = rows.filter(workflow=workflow)
+        if execution := inputs.text_param(request, "execution"):
+            rows = rows.filter(execution_id=execution)
+        found = list(newest_first(rows, self._cursor(request))[: limit + 1])
+        waiting = queries.waits_for(found)
+        return page_response(
+            request,
+            found,
+            limit=limit,
+            key=lambda row: [row.opened_at, str(row.pk)],
+            show=lambda row: summary_document(row, waiting[row.pk], self.now),
+        )
+
+    def _cursor(self, request: Request) -> tuple[int, UUID] | None:
+        cursor = cursor_of(request, int, str)
+        try:
+            return (cursor[0], UUID(cursor[1])) if cursor else None
+        except ValueError:
+            raise ValidationError({"cursor": [_("This cursor belongs to another list.")]}) from None
+
+
+class ApprovalDetail(ApprovalView):
+    scopes: ClassVar[dict[str, str]] = {"GET": READ}
+
+    @extend_schema(
+        operation_id="approvals_get",
+        tags=["approvals"],
+        parameters=[WAIT],
+        responses={200: ApprovalSerializer} | problems(400, 401, 403, 404),
+    )
+    def get(self, request: Request, approval_id: str) -> Response:
+        """Get a request for approval with its card; with `wait`, when it is decided. Its `ETag` is the digest."""
+        return respond_settled(
+            request,
+            promise_id=self.approval(approval_id).promise_id,
+            wait=inputs.wait_ms(request),
+            look=lambda now: queries.request_get(approval_id),
+            is_over=is_over,
+            respond=self.respond,
+        )
+
+
+class ApprovalDecide(ApprovalView):
+    scopes: ClassVar[dict[str, str]] = {"POST": DECIDE}
+
+    @extend_schema(
+        operation_id="approvals_decide",
+        tags=["approvals"],
+        parameters=[IF_MATCH, IDEMPOTENCY_KEY],
+        request=DecisionSerializer,
+        responses={201: ApprovalSerializer, 200: ApprovalSerializer}
+        | problems(400, 401, 403, 404, 409, 412, 413, 415, 422),
+        examples=[
+            example("approve", {"outcome": "approve", "comment": "Within the policy."}),
+            example("reject", {"outcome": "reject", "comment": "The receipt of the 3rd is missing."}),
+        ],
+    )
+    def post(self, request: Request, approval_id: str) -> Response:
+        """Decide (201). The same answer again is 200 with what there is; somebody else's other one is 409."""
+        body = DecisionSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        approval = queries.request_get(approval_id)
+        try:
+            vote = operations.approval_decide(
+                approval.pk,
+                actor=request.user,
+                outcome=body.validated_data["outcome"],
+                comment=body.validated_data.get("comment") or "",
+                channel=CHANNEL,
+                now=self.now,
+                digest=digest_read(request.headers.get("If-Match", ""), approval.digest),
+                is_person=self.is_person,
+            )
+        except ApprovalError as error:
+            raise problem_of(error) from error
+        return self.respond(vote.request, status=200 if vote.is_repeated else 201)
+
+
+class ApprovalEligibility(ApprovalView):
+    scopes: ClassVar[dict[str, str]] = {"GET": READ}
+
+    @extend_schema(
+        operation_id="approvals_eligibility",
+        tags=["approvals"],
+        responses={200: EligibilitySerializer} | problems(401, 403, 404),
+    )
+    def get(self, request: Request, approval_id: str) -> Response:
+        """May you decide, and if not, why: each rule with pass or fail, by the code that enforces them."""
+        found = queries.eligibility(queries.request_get(approval_id), request.user, self.now, is_person=self.is_person)
+        return Response(eligibility_document(found))
+
+
+def is_over(approval: ApprovalRequest) -> bool:
+    """Whether waiting for it makes no sense any more: it is closed, or whatever closes it has happened."""
+    now = now_ms()
+    if not approval.is_pending or queries.is_overdue(approval, now):
+        return True
+    return not store.promise_get(approval.promise_id, now=now).is_pending
+
+
+def digest_read(if_match: str, current: str) -> str | None:
+    """The digest that an If-Match header insists on: the current one if it is among several; None for none and `*`."""
+    tags = [tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",") if tag.strip()]
+    if not tags or "*" in tags:
+        return None
+    return current if current in tags else tags[0]
