@@ -98,15 +98,21 @@ $$;
 
 -- task.fence (create): any number of promises, pending or already settled, written by the holder of the lease. `known` is NULL when all
 -- are new; when some of them existed before, all are told as they are stored: the record wins over what the worker brings. The verb of
--- the hot path, so it answers four columns instead of a row of promises_answer. Locks only what it inserts.
+-- the hot path, so it answers four columns instead of a row of promises_answer. Locks only what it inserts; for pending promises
+-- also the task, FOR SHARE.
 CREATE FUNCTION promises_task_record(
     p_id text, p_version int, p_rows jsonb, p_now bigint, p_retry bigint,
     OUT status int, OUT message text, OUT wakes jsonb, OUT known jsonb
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    refusal promises_answer := promises_fenced(p_id, p_version, p_now);
+    refusal promises_answer;
     created int;
 BEGIN
+    -- What is still to run must not appear in an execution that has just ended: whoever cancels a call graph has seen all of it.
+    IF p_rows @? '$[*] ? (@.state == "pending")' THEN
+        PERFORM FROM promises_task WHERE id = p_id FOR SHARE;
+    END IF;
+    refusal := promises_fenced(p_id, p_version, p_now);
     IF refusal.status IS NOT NULL THEN
         status := refusal.status;
         message := refusal.message;
