@@ -133,7 +133,7 @@ async def ci_verdict(ctx: Context, fleet: Fleet, version: str) -> str:
     try:
         verdict = await checks
     except PromiseTimeout:
-        return f"The CI did not report within {CHECKS_TIME}."
+        return f"The CI did not report within {CHECKS_TIME // timedelta(hours=1)} hours."
     except PromiseCanceled:
         return "Nobody waits for the CI any more: its promise was canceled."
     except Exception as error:
