@@ -91,9 +91,7 @@ def round_trips(transactional_db: None) -> RoundTrips:
             file.seek(0)
             lines = [line.split("\t") for line in file.read().splitlines()]
         asked = sum(1 for line in lines if line[0] == "F" and line[2] in ("Sync", "Query"))
-        ended = sum(
-            1 for line in lines if line[0] == "B" and line[2] == "ReadyForQuery" and line[3].strip() == "I"
-        )
+        ended = sum(1 for line in lines if line[0] == "B" and line[2] == "ReadyForQuery" and line[3].strip() == "I")
         return asked, ended
 
     return count

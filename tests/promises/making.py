@@ -16,9 +16,7 @@ TTL = 15_000
 TABLES = ("promise", "task", "callback", "listener", "schedule", "outgoingmessage", "process")
 
 
-def create(
-    id: str, *, timeout_at: int = NEVER, now: int = NOW, param: Value = EMPTY, **tags: str
-) -> PromiseRecord:
+def create(id: str, *, timeout_at: int = NEVER, now: int = NOW, param: Value = EMPTY, **tags: str) -> PromiseRecord:
     """A promise; keyword `target="celery://default"` is the tag `resonate:target`."""
     named = {f"resonate:{name}": text for name, text in tags.items()}
     return store.promise_create(id, timeout_at=timeout_at, now=now, param=param, tags=named)[0]
@@ -29,9 +27,7 @@ def create_task(id: str, *, timeout_at: int = NEVER, now: int = NOW, **tags: str
     return create(id, timeout_at=timeout_at, now=now, target="celery://default", **tags)
 
 
-def acquire(
-    id: str, version: int | None = None, *, now: int = NOW, pid: str = "p1", ttl: int = TTL
-) -> Acquired:
+def acquire(id: str, version: int | None = None, *, now: int = NOW, pid: str = "p1", ttl: int = TTL) -> Acquired:
     return store.task_acquire(id, version, pid=pid, ttl=ttl, now=now)
 
 
@@ -50,17 +46,22 @@ def create_suspended(id: str, *awaited: str, timeout_at: int = NEVER, now: int =
 
 def task(id: str) -> dict[str, Any]:
     """The row of a task."""
-    (row,) = [row for row in rows()["task"] if row["id"] == id]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_jsonb(t) #>> '{}' FROM promises_task t WHERE id = %s", [id])
+        row: dict[str, Any] = json.loads(cursor.fetchone()[0])
     return row
 
 
 def rows() -> dict[str, list[dict[str, Any]]]:
-    """All rows of the store, by table, each in the order of its first column."""
-    found = {}
+    """All rows of the store, by table, each in the order of its id."""
+    found: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
+    tables = (f"SELECT '{table}', to_jsonb(t) #>> '{{}}' FROM promises_{table} t" for table in TABLES)
     with connection.cursor() as cursor:
-        for table in TABLES:
-            cursor.execute(f"SELECT to_jsonb(t) FROM promises_{table} t ORDER BY 1")
-            found[table] = [json.loads(row[0]) for row in cursor.fetchall()]
+        cursor.execute(" UNION ALL ".join(tables))
+        for table, row in cursor.fetchall():
+            found[table].append(json.loads(row))
+    for table in TABLES:
+        found[table].sort(key=lambda row: row["id"])
     return found
 
 

@@ -24,9 +24,7 @@ def test_creating_a_promise(sent: Sent) -> None:
 
 def test_creating_it_again_changes_nothing() -> None:
     first = create("p", timeout_at=NOW + 5, param=Value.of(1))
-    again, created = store.promise_create(
-        "p", timeout_at=NOW + 9, now=NOW + 1, param=Value.of(2), tags={"k": "v"}
-    )
+    again, created = store.promise_create("p", timeout_at=NOW + 9, now=NOW + 1, param=Value.of(2), tags={"k": "v"})
     assert (again, created) == (first, False)
 
 
@@ -175,9 +173,7 @@ def test_a_malformed_param_is_refused(value: Value) -> None:
         store.promise_create("p", timeout_at=NEVER, now=NOW, param=value)
 
 
-@pytest.mark.parametrize(
-    "value", [Value(data=""), Value(headers={}), Value({"a": "ü"}, "no base64"), Value()]
-)
+@pytest.mark.parametrize("value", [Value(data=""), Value(headers={}), Value({"a": "ü"}, "no base64"), Value()])
 def test_absent_and_empty_values_stay_what_they_are(value: Value) -> None:
     create("p", param=value)
     assert store.promise_get("p", now=NOW).param == value

@@ -132,9 +132,7 @@ class TestAcquire:
 
 
 class TestCreate:
-    def make(
-        self, id: str = "p", *, timeout_at: int = NEVER, now: int = NOW, pid: str = "p1", **tags: str
-    ) -> object:
+    def make(self, id: str = "p", *, timeout_at: int = NEVER, now: int = NOW, pid: str = "p1", **tags: str) -> object:
         named = {f"resonate:{key}": text for key, text in tags.items()}
         return store.task_create(NewPromise(id, timeout_at, tags=TARGET | named), pid=pid, ttl=TTL, now=now)
 
@@ -149,10 +147,7 @@ class TestCreate:
 
     def test_a_pending_one_is_taken(self) -> None:
         create_task("p")
-        assert (
-            store.task_create(NewPromise("p", NEVER, tags=TARGET), pid="x", ttl=TTL, now=NOW).task.version
-            == 1
-        )
+        assert store.task_create(NewPromise("p", NEVER, tags=TARGET), pid="x", ttl=TTL, now=NOW).task.version == 1
 
     def test_a_settled_one_comes_back_without_a_lease(self) -> None:
         create_task("p")
@@ -214,9 +209,7 @@ class TestRecord:
 
     def test_what_was_recorded_before_wins(self) -> None:
         version = create_acquired("r")
-        store.task_record(
-            "r", version, [NewPromise("r:1", NEVER, state="resolved", value=Value.of(1))], now=NOW
-        )
+        store.task_record("r", version, [NewPromise("r:1", NEVER, state="resolved", value=Value.of(1))], now=NOW)
         again = [NewPromise("r:1", NEVER, state="rejected", value=Value.of(2)), NewPromise("r:2", NEVER)]
         known = store.task_record("r", version, again, now=NOW)
         assert {id: (p.state, p.value) for id, p in known.items()} == {
@@ -252,9 +245,7 @@ class TestRecord:
         with pytest.raises(TaskNotFound):
             store.task_record("r", 1, [], now=NOW)
         with pytest.raises(BadRequest):
-            store.task_record(
-                "r", 1, [NewPromise("r:1", NEVER, tags={"resonate:target": "nowhere"})], now=NOW
-            )
+            store.task_record("r", 1, [NewPromise("r:1", NEVER, tags={"resonate:target": "nowhere"})], now=NOW)
 
 
 class TestFenceSettle:
@@ -299,9 +290,7 @@ class TestSuspend:
         version = create_acquired("r")
         sent.clear()
         assert (
-            store.task_suspend(
-                "r", version, ["r:1", "r:2"], create=[NewPromise("r:2", NEVER, tags=TARGET)], now=NOW
-            )
+            store.task_suspend("r", version, ["r:1", "r:2"], create=[NewPromise("r:2", NEVER, tags=TARGET)], now=NOW)
             == []
         )
         row = task("r")
