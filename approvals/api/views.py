@@ -139,9 +139,9 @@ class ApprovalDetail(ApprovalView):
             request,
             promise_id=self.approval(approval_id).promise_id,
             wait=inputs.wait_ms(request),
-            look=lambda now: queries.request_get(approval_id),
-            is_over=is_over,
-            respond=self.respond,
+            look=lambda now: look(approval_id, now),
+            is_over=lambda found: found[1],
+            respond=lambda found: self.respond(found[0]),
         )
 
 
@@ -195,12 +195,13 @@ class ApprovalEligibility(ApprovalView):
         return Response(eligibility_document(found))
 
 
-def is_over(approval: ApprovalRequest) -> bool:
-    """Whether waiting for it makes no sense any more: it is closed, or whatever closes it has happened."""
-    now = now_ms()
-    if not approval.is_pending or queries.is_overdue(approval, now):
-        return True
-    return not store.promise_get(approval.promise_id, now=now).is_pending
+def look(approval_id: str, now: int) -> tuple[ApprovalRequest, bool]:
+    """The request, and whether waiting for it makes no sense any more. The promise is read first: a request that is
+    read after its promise has settled shows what was decided in the same commit."""
+    promise_id = queries.request_get(approval_id).promise_id
+    is_settled = not store.promise_get(promise_id, now=now).is_pending
+    approval = queries.request_get(approval_id)
+    return approval, is_settled or not approval.is_pending or queries.is_overdue(approval, now)
 
 
 def digest_read(if_match: str, current: str) -> str | None:

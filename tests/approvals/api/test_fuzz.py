@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from approvals import operations
+from approvals.cards import card, request_id
 from promises import store
 from promises.callback_urls import callback_token
 from promises.times import NEVER, now_ms
@@ -64,7 +66,8 @@ READ = [
     "/callbacks/{}/",
     "/api/{}",
 ]
-known = st.sampled_from(["fuzz-1", "1", "0", "-1", str(2**63), "fuzz-1:1"])
+APPROVAL = str(request_id("fuzz-1:1"))
+known = st.sampled_from(["fuzz-1", APPROVAL, APPROVAL, "1", "0", "-1", str(2**63), "fuzz-1:1"])
 segment = (known | text).map(lambda part: quote(part.encode("utf-8", "surrogatepass"), safe=""))
 query = st.dictionaries(
     st.sampled_from(["state", "workflow", "limit", "cursor", "prefix", "for", "format", "q"]), text, max_size=3
@@ -75,6 +78,8 @@ query = st.dictionaries(
 def robot(db: None) -> Caller:
     caller = with_token("robot")
     store.promise_create("fuzz-1", timeout_at=NEVER, now=now_ms())
+    store.promise_create("fuzz-1:1", timeout_at=NEVER, now=now_ms(), tags={"countersign:approval": "1"})
+    operations.approval_open("fuzz-1:1", card("Go?", to="user:robot").to_json(), now=now_ms())
     return caller
 
 
@@ -100,7 +105,7 @@ def test_no_body_is_answered_with_a_fault(robot: Caller, path: str, segment: str
 @FUZZ
 @given(path=st.sampled_from(POSTED), body=raw)
 def test_no_bytes_are_answered_with_a_fault(robot: Caller, path: str, body: bytes) -> None:
-    assert_no_fault(robot.post(path.format("fuzz-1"), body))
+    assert_no_fault(robot.post(path.format(APPROVAL if "approvals" in path else "fuzz-1"), body))
 
 
 @FUZZ
@@ -114,5 +119,5 @@ def test_no_answer_to_a_callback_is_answered_with_a_fault(robot: Caller, body: A
 @given(name=st.sampled_from(["Authorization", "If-Match", "Idempotency-Key", "Accept", "Content-Length"]), header=text)
 def test_no_header_is_answered_with_a_fault(robot: Caller, name: str, header: str) -> None:
     line = header.encode("utf-8", "surrogatepass").decode("latin-1").replace("\r", "").replace("\n", "")
-    assert_no_fault(robot.post("/api/approvals/1/decisions/", {"outcome": "approve"}, **{name: line}))
+    assert_no_fault(robot.post(f"/api/approvals/{APPROVAL}/decisions/", {"outcome": "approve"}, **{name: line}))
     assert_no_fault(robot.get("/api/promises/", **{name: line}))
