@@ -42,9 +42,11 @@ class Attempt:
         )
 
 
-class _AlreadyRecorded(Exception):
-    def __init__(self, promise: PromiseRecord) -> None:
-        self.promise = promise
+class _RollBack(Exception):
+    """Undoes an atomic step; `attempt` is what it came to."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.attempt = attempt
 
 
 def attempt_sync(operation: Operation, store: Store, lease: Lease, *, in_thread: bool = False) -> Attempt:
@@ -53,7 +55,8 @@ def attempt_sync(operation: Operation, store: Store, lease: Lease, *, in_thread:
 
     Raises LeaseLost from an atomic step, whose writes are rolled back then.
     """
-    _begin(operation, store)
+    if not _begin(operation, store):
+        return _timed_out(operation)
     try:
         if operation.options.atomic:
             return _attempt_atomic(operation, store, lease)
@@ -67,7 +70,8 @@ def attempt_sync(operation: Operation, store: Store, lease: Lease, *, in_thread:
 
 async def attempt_async(operation: Operation, store: Store) -> Attempt:
     """Await an async function, for as long as its time lasts. Never raises what the function raises."""
-    _begin(operation, store)
+    if not _begin(operation, store):
+        return _timed_out(operation)
     left = (operation.deadline - store.now()) / 1000
     try:
         async with asyncio.timeout(left if left < _LONGEST_TIMER else None) as limit:
@@ -75,6 +79,11 @@ async def attempt_async(operation: Operation, store: Store) -> Attempt:
         return _succeeded(operation, result, store)
     except TimeoutError as error:
         return _timed_out(operation) if limit.expired() else _failed(operation, error, store)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # it is put away
+            raise
+        return _failed(operation, error, store)
     except Exception as error:
         return _failed(operation, error, store)
 
@@ -83,22 +92,27 @@ def _attempt_atomic(operation: Operation, store: Store, lease: Lease) -> Attempt
     try:
         with store.transaction():
             attempt = _succeeded(operation, _call(operation), store)
+            if attempt.state != PromiseState.RESOLVED:  # its time was up: what it wrote must not stay
+                raise _RollBack(attempt)
             known = store.record(lease, [attempt.promise()])
             if known:
-                raise _AlreadyRecorded(known[operation.id])
+                raise _RollBack(Attempt(operation, known=known[operation.id]))
         attempt.known = attempt.as_record()
         return attempt
-    except _AlreadyRecorded as found:
-        return Attempt(operation, known=found.promise)
+    except _RollBack as undone:
+        return undone.attempt
 
 
-def _begin(operation: Operation, store: Store) -> None:
+def _begin(operation: Operation, store: Store) -> bool:
+    """Count the attempt. False when the time is up before it has begun."""
+    now = store.now()
     operation.attempt += 1
-    operation.started_at = operation.started_at or store.now()
+    operation.started_at = operation.started_at or now
+    return now < operation.deadline
 
 
 def _call(operation: Operation) -> Any:
-    assert operation.call is not None  # noqa: S101 (only leaves are attempted)
+    assert operation.call is not None
     return operation.call()
 
 
@@ -115,7 +129,7 @@ def _timed_out(operation: Operation) -> Attempt:
     return Attempt(operation, PromiseState.REJECTED_TIMEDOUT)
 
 
-def _failed(operation: Operation, error: Exception, store: Store) -> Attempt:
+def _failed(operation: Operation, error: BaseException, store: Store) -> Attempt:
     """The verdict of the retry policy; an outcome that cannot be encoded will not be better next time."""
     delay = None if isinstance(error, EncodingError) else operation.options.retry.delay(operation.attempt, error)
     log.warning(

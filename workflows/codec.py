@@ -1,11 +1,13 @@
 """Values <-> JSON, by the annotations of the functions they pass through. Never pickle."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from inspect import Parameter, Signature, signature
 from typing import Any, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from workflows.errors import EncodingError, InvalidArguments
@@ -31,14 +33,26 @@ def from_json(value: Any, annotation: Any) -> Any:
     if annotation is Any or annotation is Parameter.empty or type(value) is annotation:
         return value
     try:
-        return _adapter(annotation).validate_python(value)
+        adapter = _adapter(annotation)
+        if adapter.holds_bytes:
+            return adapter.types.validate_json(json.dumps([value]))[0]
+        return adapter.types.validate_python([value])[0]
     except ValidationError as error:
         raise EncodingError(f"{value!r:.100} is no {annotation!r}: {error.errors()[0]['msg']}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class _Adapter:
+    types: TypeAdapter[Any]
+    holds_bytes: bool
+
+
 @lru_cache(maxsize=4096)
-def _adapter(annotation: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(annotation)
+def _adapter(annotation: Any) -> _Adapter:
+    """Reads the annotation in a list of one, since a model of its own takes no configuration; bytes are base64, which
+    pydantic undoes only when it reads JSON text."""
+    adapter: TypeAdapter[Any] = TypeAdapter(list[annotation], config=ConfigDict(val_json_bytes="base64"))
+    return _Adapter(adapter, "'bytes'" in repr(adapter.core_schema))
 
 
 @lru_cache(maxsize=4096)
@@ -60,6 +74,16 @@ def result_type(fn: Callable[..., Any]) -> Any:
     """The annotation of what the function returns; Any when there is none."""
     annotation = signature_of(fn).return_annotation
     return Any if annotation is Signature.empty else annotation
+
+
+def check_call(fn: Callable[..., Any], name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Whether a workflow function, which gets its context first, can be called with these. Errors: InvalidArguments."""
+    sig = signature_of(fn)
+    try:
+        sig.bind(None, *args, **kwargs)
+    except TypeError as error:
+        shown = _shown(sig.replace(parameters=list(sig.parameters.values())[1:]))
+        raise InvalidArguments(f"{name}{shown}: {error}") from None
 
 
 def bind(sig: Signature, name: str, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:

@@ -15,6 +15,7 @@ from workflows.retries import Never, Retry
 
 if TYPE_CHECKING:
     from workflows.replay import Frame
+    from workflows.stores.base import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -145,7 +146,7 @@ class Context:
 
     def now(self) -> DurableFuture[datetime]:
         """The current time (aware, UTC), recorded once."""
-        return self._frame.call_leaf(_now, (), {}, self._options, name="ctx.now")
+        return self._frame.call_leaf(_now, (self._frame.activation.store,), {}, self._options, name="ctx.now")
 
     def random(self) -> DurableFuture[float]:
         """A random number in [0, 1), recorded once. Not for secrets."""
@@ -156,8 +157,8 @@ class Context:
         return self._frame.call_leaf(_uuid4, (), {}, self._options, name="ctx.uuid4")
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def _now(store: "Store") -> datetime:
+    return datetime.fromtimestamp(store.now() / 1000, UTC)
 
 
 def _random() -> float:

@@ -96,6 +96,8 @@ class ShuttingDown(BaseException):
 
 
 _E = TypeVar("_E", bound=type[Exception])
+# asyncio refuses these as the outcome of a future.
+_NOT_TO_BE_AWAITED = (StopIteration, StopAsyncIteration)
 _portable: dict[str, type[Exception]] = {}
 
 
@@ -109,7 +111,9 @@ def portable(cls: _E) -> _E:
 def error_to_json(error: BaseException) -> dict[str, Any]:
     """The wire form of an error: {"__type": "error", "name", "message"}."""
     name = error.name if isinstance(error, RemoteError) and error.name else type(error).__name__
-    return {"__type": "error", "name": name, "message": str(error)}
+    # A KeyError prints its key quoted; once more with every boundary it crosses.
+    message = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return {"__type": "error", "name": name, "message": str(message)}
 
 
 def error_from_json(value: Any) -> Exception:
@@ -121,11 +125,11 @@ def error_from_json(value: Any) -> Exception:
         return RemoteError("rejected without a reason" if value is None else f"rejected with {value!r}")
     name, message = str(value.get("name", "")), str(value.get("message", ""))
     cls = _portable.get(name) or getattr(builtins, name, None)
-    if isinstance(cls, type) and issubclass(cls, Exception):
+    if isinstance(cls, type) and issubclass(cls, Exception) and not issubclass(cls, _NOT_TO_BE_AWAITED):
         try:
             return cls(message)
-        except TypeError:  # a class that is not made from one message
-            pass
+        except Exception:  # a class that is not made from one message
+            return RemoteError(message, name)
     return RemoteError(message, name)
 
 

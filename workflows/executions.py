@@ -82,7 +82,7 @@ class Handle(Generic[R]):
         try:
             return store.promise_get(self.id, now=now_ms())
         except PromiseNotFound:
-            raise ExecutionNotFound(f"There is no execution {self.id!r}.") from None
+            raise self._not_found() from None
 
     def status(self) -> str:
         """Its promise's state: pending, resolved, rejected, rejected_canceled, rejected_timedout."""
@@ -105,22 +105,34 @@ class Handle(Generic[R]):
         result: R = result_of(promise, self._annotation(promise))
         return result
 
-    async def aresult(self, timeout: float | None = None) -> R:
+    async def aresult(self, timeout: float | None = None) -> R:  # noqa: ASYNC109 (the same name as in `result`)
         """`result`, for async callers."""
         return await asyncio.to_thread(self.result, timeout)
 
     def cancel(self) -> PromiseRecord:
-        """Cancel it, and every promise below it that is still pending. A settled one stays as it is."""
-        promise = store.promise_settle(self.id, PromiseState.REJECTED_CANCELED, EMPTY, now=now_ms())
-        if promise.state == PromiseState.REJECTED_CANCELED:
-            for child in self.tree()[1:]:
-                if child.is_pending:
-                    store.promise_settle(child.id, PromiseState.REJECTED_CANCELED, EMPTY, now=now_ms())
+        """Cancel it, and every promise below it that is still pending. A settled one stays as it is.
+
+        Errors: ExecutionNotFound.
+        """
+        try:
+            promise = store.promise_settle(self.id, PromiseState.REJECTED_CANCELED, EMPTY, now=now_ms())
+        except PromiseNotFound:
+            raise self._not_found() from None
+        while promise.state == PromiseState.REJECTED_CANCELED:
+            # What is canceled adds nothing more, so this comes to an end; what it had added meanwhile is found next time.
+            pending = [child for child in self.tree()[1:] if child.is_pending]
+            if not pending:
+                break
+            for child in pending:
+                store.promise_settle(child.id, PromiseState.REJECTED_CANCELED, EMPTY, now=now_ms())
         return promise
 
     def tree(self) -> list[PromiseRecord]:
         """Its call graph: the root first, then all promises in id order."""
         return promise_graph(self.id, now=now_ms())
+
+    def _not_found(self) -> ExecutionNotFound:
+        return ExecutionNotFound(f"There is no execution {self.id!r}.")
 
     def _annotation(self, promise: PromiseRecord) -> Any:
         try:

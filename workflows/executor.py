@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from promises.errors import BadRequest, Unprocessable
 from promises.records import Acquired
 from promises.states import PromiseState
 from promises.values import Value
@@ -40,27 +41,26 @@ def execute(
     lease = Lease(task_id, acquired.task.version)
     try:
         with hold(task_id, lease.version):
-            return _activate(store, acquired, lease, functions, services, is_interrupted)
+            return _activate(Activation(store, acquired, services, is_interrupted), functions)
     except LeaseLost:
         log.warning("the lease of %s (version %d) was lost; another worker goes on", task_id, lease.version)
         return "lost"
 
 
-def _activate(
-    store: Store,
-    acquired: Acquired,
-    lease: Lease,
-    functions: Registry,
-    services: Mapping[str, Any],
-    is_interrupted: Callable[[], bool],
-) -> str:
+def _activate(activation: Activation, functions: Registry) -> str:
+    store, lease = activation.store, activation.lease
     try:
-        function, args, kwargs = invocation_of(acquired, functions)
-        return Activation(store, acquired, services, is_interrupted).run(function, args, kwargs)
+        function, args, kwargs = invocation_of(activation.acquired, functions)
+        return activation.run(function, args, kwargs)
     except InvalidArguments as error:
         store.fulfill(lease, PromiseState.REJECTED, Value.of(error_to_json(error)))
         return "fulfilled"
-    except (Halt, FunctionNotFound) as reason:
+    except (
+        Halt,
+        FunctionNotFound,
+        BadRequest,
+        Unprocessable,
+    ) as reason:  # the last two: a call the store will never take
         log.error("%s is halted: %s", lease.task_id, reason)
         store.halt(lease, f"{type(reason).__name__}: {reason}")
         return "halted"

@@ -70,11 +70,14 @@ class Frame:
             raise WorkflowError(
                 f"{operation.func} is async; an atomic step must be a plain function, its ORM calls sync."
             )
+        if options.atomic and not options.durable:
+            raise WorkflowError(f"{operation.func} cannot be both atomic and durable=False: nothing would be recorded.")
         return self.activation.register(operation)
 
     def call_nested(
         self, fn: Workflow[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: Options
     ) -> DurableFuture[Any]:
+        codec.check_call(fn.fn, fn.name, args, kwargs)
         operation = self._operation(Kind.NESTED, fn.name, options, codec.result_type(fn.fn))
         future = self.activation.register(operation)
         if not future.done():

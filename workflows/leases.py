@@ -42,13 +42,17 @@ class Leases:
         self.is_stopping.set()
 
     def _beat(self) -> None:
+        """Until nothing is held any more: then the thread ends, and the next lease starts another."""
         pause = threading.Event()
         while True:
             pause.wait(lease_ms() / 3000)
             with self._lock:
                 leases = list(self._held.items())
-            if leases:
-                self._extend(leases)
+                if not leases:
+                    self._thread = None
+                    break
+            self._extend(leases)
+        connections.close_all()
 
     def _extend(self, leases: list[tuple[str, int]]) -> None:
         try:

@@ -13,23 +13,38 @@ _local = threading.local()
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """An event loop driven in turns by an activation; one per thread, used again and again."""
+    """An event loop driven in turns by an activation; each thread keeps one and uses it again and again."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._check: asyncio.Handle | None = None
         self.set_task_factory(_numbered_task)  # type: ignore[arg-type]
 
     @classmethod
-    def of_this_thread(cls) -> "Loop":
-        """This thread's loop; made on first use."""
+    def borrow(cls) -> "Loop":
+        """A loop for one activation, until `give_back`: this thread's, unless an activation uses it (a step may run a
+        workflow itself)."""
         found: Loop | None = getattr(_local, "loop", None)
-        if found is None or found.is_closed():
-            found = _local.loop = cls()
-        return found
+        _local.loop = None
+        return found if found is not None and not found.is_closed() else cls()
+
+    def give_back(self) -> None:
+        """Keep the loop for this thread's next activation; one that something refuses to leave is closed."""
+        if getattr(_local, "loop", None) is None and not asyncio.all_tasks(self):
+            _local.loop = self
+        else:
+            self.close()
+
+    def __del__(self) -> None:
+        # Its thread has ended. asyncio's own version warns.
+        if not self.is_closed():
+            self.close()
 
     def turn(self) -> None:
         """Run callbacks until none is ready: every body then waits for something outside this thread."""
-        self.call_soon(self._stop_when_quiet)
+        # A step that ends during a turn stops it early and leaves the check in the queue; a second one beside it
+        # would never see the queue empty.
+        self._check = self._check or self.call_soon(self._stop_when_quiet)
         self.run_forever()
 
     def wait(self) -> None:
@@ -39,8 +54,9 @@ class Loop(asyncio.SelectorEventLoop):
     def _stop_when_quiet(self) -> None:
         # The queue of ready handles is asyncio's own, unchanged since Python 3.4; there is no public way to ask
         # whether it is empty.
+        self._check = None
         if self._ready:  # type: ignore[attr-defined]
-            self.call_soon(self._stop_when_quiet)
+            self._check = self.call_soon(self._stop_when_quiet)
         else:
             self.stop()
 

@@ -47,13 +47,13 @@ class Workflow(Generic[P, R]):
         """JSON arguments as the function's types. Errors: InvalidArguments, naming the parameter."""
         return codec.bind(self.signature, self.name, args, kwargs)
 
-    def start(self, *args: Any, id: str | None = None, requester: str = "", **kwargs: Any) -> "Handle":
+    def start(self, *args: Any, id: str | None = None, requester: str = "", **kwargs: Any) -> "Handle[Any]":
         """Start an execution, or attach to the one that has this `id`. Inside `transaction.atomic()` it starts if and
         only if the transaction commits. `requester` is the name of the person or machine on whose behalf it runs.
 
         Errors: InvalidArguments, InvalidId, EncodingError.
         """
-        from workflows import executions  # noqa: PLC0415 (needs Django; the registry does not)
+        from workflows import executions
 
         return executions.start(self, args, kwargs, id=id, requester=requester)[0]
 

@@ -63,7 +63,6 @@ class Activation:
     def __post_init__(self) -> None:
         self.lease = Lease(self.acquired.task.id, self.acquired.task.version)
         self.recorded = {promise.id: promise for promise in self.acquired.preload}
-        self.loop = Loop.of_this_thread()
         self.leaves: list[Operation] = []  # asked for, not started
         self.nested: list[tuple[Operation, Workflow[..., Any], Sequence[Any], Mapping[str, Any]]] = []
         self.unstored: dict[str, Operation] = {}  # remote, not created yet
@@ -72,7 +71,7 @@ class Activation:
         self.in_flight = 0
         self.bodies: list[Body] = []
         self.asked: set[str] = set()
-        self.halted: Halt | None = None
+        self.ended: BaseException | None = None  # why this activation cannot go on
         self.is_closed = False
         self._threads: ThreadPoolExecutor | None = None
 
@@ -81,6 +80,7 @@ class Activation:
 
     def run(self, function: Workflow[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         """Drive the function to "fulfilled" or "suspended". Raises Halt, LeaseLost, ShuttingDown."""
+        self.loop = Loop.borrow()
         try:
             root = self._start_body(root_frame(self, function), function.fn, args, kwargs, None)
             return self._drive(root)
@@ -90,9 +90,10 @@ class Activation:
     def _drive(self, root: Body) -> str:
         while True:
             self.loop.turn()
-            if self.halted is not None:
-                raise self.halted
+            if self.ended is not None:
+                raise self.ended
             if self.is_interrupted():
+                self._finish_steps()
                 raise ShuttingDown
             if self._end_bodies(root):
                 return "fulfilled"
@@ -126,7 +127,7 @@ class Activation:
         while again:
             again = False
             for body in [b for b in self.bodies if b.task.done()]:
-                if not body.frame.is_over(failed=body.task.exception() is not None):
+                if not body.frame.is_over(failed=error_of(body.task) is not None):
                     continue
                 self.bodies.remove(body)
                 if body is root:
@@ -143,8 +144,10 @@ class Activation:
         self.store.fulfill(self.lease, state, value)
 
     def _end_nested(self, body: Body) -> None:
-        assert body.operation is not None  # noqa: S101 (only the root has none)
+        assert body.operation is not None
         state, value = outcome_of(body.task)
+        if self.store.now() >= body.operation.deadline:
+            state, value = PromiseState.REJECTED_TIMEDOUT, EMPTY
         self.attempts.append(Attempt(body.operation, state, value))
         self._record_attempts()
         self.loop.turn()
@@ -153,7 +156,7 @@ class Activation:
         """Unwind what still runs. The bodies' context calls raise Suspended from now on, so nothing durable can
         happen."""
         self.is_closed = True
-        pending = [task for task in asyncio.all_tasks(self.loop) if not task.done()]
+        tasks = pending = [task for task in asyncio.all_tasks(self.loop) if not task.done()]
         for _ in range(3):
             for task in pending:
                 task.cancel()
@@ -163,9 +166,10 @@ class Activation:
                 break
         if self._threads is not None:
             self._threads.shutdown(wait=True)
-        for body in self.bodies:
-            if body.task.done() and not body.task.cancelled():
-                body.task.exception()
+        for task in [*tasks, *(body.task for body in self.bodies)]:
+            if task.done():
+                error_of(task)  # one that nobody looked at would be reported as forgotten
+        self.loop.give_back()
 
     # -- operations
     # ------------------------------------------------------------------------------------------------------------
@@ -218,14 +222,14 @@ class Activation:
         missing = [
             id
             for id, promise in self.recorded.items()
-            if id not in self.asked and promise.parent_id in self.asked | {self.lease.task_id} and promise.func
+            if id not in self.asked and promise.parent_id == self.lease.task_id and promise.func
         ]
-        if missing and all(self.recorded[id].parent_id == self.lease.task_id for id in missing):
+        if missing:
             shown = ", ".join(f"{id} ({self.recorded[id].func})" for id in sorted(missing)[:5])
             raise self._halt(NonDeterminism(f"The function ended without asking for what is recorded: {shown}."))
 
     def _halt(self, reason: Halt) -> Halt:
-        self.halted = self.halted or reason
+        self.ended = self.ended or reason
         return reason
 
     def _answer(self, operation: Operation, known: PromiseRecord) -> None:
@@ -305,10 +309,16 @@ class Activation:
         if not done.cancelled() and not self.is_closed:
             try:
                 self._end_attempt(done.result())
-            except BaseException as error:
-                self.halted = self.halted or Halt(f"The engine failed: {error!r}")
-                raise
+            except BaseException as error:  # the lease is lost, or the store: no outcome of the step
+                self.ended = self.ended or error
         self.loop.stop()
+
+    def _finish_steps(self) -> None:
+        """Before the lease is given back: what the threads are at cannot be stopped, so it is awaited and recorded."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=True)
+            self.loop.turn()
+            self._record_attempts()
 
     def _end_attempt(self, attempt: Attempt) -> None:
         """Keep the outcome to be recorded, or arrange another attempt."""
@@ -384,15 +394,20 @@ def root_frame(activation: Activation, function: Workflow[..., Any]) -> Frame:
     return Frame(activation, info, Strand(None, promise.id))
 
 
+def error_of(task: "asyncio.Task[Any]") -> BaseException | None:
+    """What a task has ended with, if not with a result; for one that canceled itself that is a CancelledError."""
+    return asyncio.CancelledError("canceled by itself") if task.cancelled() else task.exception()
+
+
 def outcome_of(task: "asyncio.Task[Any]") -> tuple[str, Value]:
     """How a body ended, as a promise's state and value."""
-    error = task.exception()
+    error = error_of(task)
     if error is None:
         try:
             return PromiseState.RESOLVED, Value.of(codec.to_json(task.result()))
         except (EncodingError, ValueError) as unfit:
             error = unfit
-    if not isinstance(error, Exception):
+    if not isinstance(error, Exception | asyncio.CancelledError):
         raise error
     return PromiseState.REJECTED, Value.of(error_to_json(error))
 

@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
-from promises.errors import PromiseNotFound, Unprocessable
+from promises.errors import BadRequest, PromiseNotFound, Unprocessable
 from promises.records import Acquired, NewPromise, PromiseRecord, TaskRecord, project
-from promises.states import PromiseState, TaskState
+from promises.states import SETTLE_STATES, PromiseState, TaskState
 from promises.times import NEVER, now_ms
 from promises.values import EMPTY, Value
 from workflows.errors import LeaseLost
@@ -53,6 +53,7 @@ class MemoryStore:
             return self.promises.get(id)
 
     def settle(self, id: str, state: str, value: Value) -> PromiseRecord:
+        _check_settle_state(state)
         with self.changed:
             self.apply_deadlines()
             promise = self.promises.get(id)
@@ -80,10 +81,9 @@ class MemoryStore:
 
     def suspend(self, lease: Lease, awaited: Sequence[str], create: Sequence[NewPromise]) -> list[PromiseRecord]:
         with self.changed:
+            _check_awaited(lease.task_id, awaited)
             task = self._fence(lease)
-            known = self.promises.keys() | {promise.id for promise in create}
-            if not known.issuperset(awaited):
-                raise Unprocessable("Awaited promise not found")
+            self._check_awaitable(lease.task_id, awaited, create)
             for promise in create:
                 self._insert(promise)
             settled = [self.promises[id] for id in awaited if not self.promises[id].is_pending]
@@ -93,11 +93,15 @@ class MemoryStore:
             return settled
 
     def fulfill(self, lease: Lease, state: str, value: Value) -> PromiseRecord:
+        _check_settle_state(state)
         with self.changed:
             self._fence(lease)
             return self._settle(self.promises[lease.task_id], state, value, self.now())
 
     def settle_child(self, lease: Lease, id: str, state: str, value: Value) -> PromiseRecord:
+        _check_settle_state(state)
+        if id == lease.task_id:
+            raise BadRequest("A task's own promise is settled by task.fulfill")
         with self.changed:
             self._fence(lease)
             return self.settle(id, state, value)
@@ -156,12 +160,13 @@ class MemoryStore:
         if known is not None:
             return known, False
         now = self.now()
-        settled_at = None if new.state == PromiseState.PENDING else now
+        is_step = new.state != PromiseState.PENDING
+        created_at = min((new.created_at or now) if is_step else now, new.timeout_at)
+        settled_at = min(now, new.timeout_at) if is_step else None
         promise = PromiseRecord(
-            new.id, new.state, new.param, new.value, new.tags, new.timeout_at, new.created_at or now, settled_at
+            new.id, new.state, new.param, new.value, new.tags, new.timeout_at, created_at, settled_at
         )
-        if promise.is_pending and promise.timeout_at <= now:
-            promise = replace(project(promise, now), created_at=promise.timeout_at)
+        promise = project(promise, now)
         self.promises[new.id] = promise
         if promise.is_pending:
             heappush(self._deadlines, (promise.timeout_at, promise.id))
@@ -199,6 +204,33 @@ class MemoryStore:
             promise
             for other, promise in self.promises.items()
             if other != id
-            and other.startswith((branch + ":", branch + "."))
+            and _origin(promise) != other
+            and other.startswith((branch + ".",) if ":" in branch else (branch + ":", branch + "."))
             and promise.tags.get("resonate:branch") in (branch, other)
         ]
+
+    def _check_awaitable(self, awaiter: str, awaited: Sequence[str], create: Sequence[NewPromise]) -> None:
+        new = {promise.id: promise for promise in create}
+        origin = _origin(self.promises[awaiter])
+        for id in awaited:
+            promise = self.promises.get(id) or new.get(id)
+            if promise is None:
+                raise Unprocessable("Awaited promise not found")
+            if _origin(promise) != origin:
+                raise BadRequest("Awaited and awaiter must have the same origin")
+            if promise.tags.get("resonate:scope") == "local":
+                raise Unprocessable("Awaited promise is not awaitable")
+
+
+def _origin(promise: PromiseRecord | NewPromise) -> str:
+    return promise.tags.get("resonate:origin", promise.id.partition(":")[0])
+
+
+def _check_settle_state(state: str) -> None:
+    if state not in SETTLE_STATES:
+        raise BadRequest("state must be resolved, rejected or rejected_canceled")
+
+
+def _check_awaited(id: str, awaited: Sequence[str]) -> None:
+    if not awaited or id in awaited or len(set(awaited)) < len(awaited):
+        raise BadRequest("A task suspends on one or more other promises, each named once")
