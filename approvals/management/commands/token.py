@@ -3,7 +3,7 @@ on stdout."""
 
 from argparse import ArgumentParser
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
@@ -16,6 +16,7 @@ from promises.api.inputs import duration_ms
 
 class Command(BaseCommand):
     help = "Create, list and revoke API tokens."
+    requires_system_checks: ClassVar[list[str]] = []  # type: ignore[misc]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
