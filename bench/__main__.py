@@ -13,7 +13,8 @@ NAMES = ("w1", "w3")
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"some of {', '.join(NAMES)}; all when none is named")
+    which = f"some of {', '.join(NAMES)}; all when none is named"
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=which)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there as JSON")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the worker is stopped too

@@ -18,7 +18,8 @@ def installation() -> Iterator[None]:
         os.environ.setdefault("LOG_LEVEL", "WARNING")
         os.environ.setdefault("SECRET_KEY", "measuring-only-" + os.urandom(16).hex())
         if not os.environ.get("DATABASE_URL"):
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="countersign-bench-", ignore_cleanup_errors=True))
+            temporary = tempfile.TemporaryDirectory(prefix="countersign-bench-", ignore_cleanup_errors=True)
+            folder = stack.enter_context(temporary)
             os.environ["COUNTERSIGN_VAR"] = folder
             start_database(stack, folder)
         prepare_database()

@@ -1,4 +1,4 @@
-"""The workloads. Each returns its rows, ours and the limit's, measured in turns so that a drift of the machine meets both."""
+"""The workloads. Each returns its rows, ours and the limit's, measured in turns: a drift of the machine meets both."""
 
 import time
 import uuid
@@ -12,7 +12,7 @@ ROUNDS = 3
 
 
 def w1() -> list[Row]:
-    """One workflow of n sequential steps that do nothing: steps per second from start to visible result; n = 200 and 2000."""
+    """One workflow of n sequential steps that do nothing, n = 200 and 2000: steps per second from start to result."""
     from bench.workflows import sequential
 
     rows: list[Row] = []
@@ -28,8 +28,8 @@ def w1() -> list[Row]:
 
 
 def w3(samples: int = 100) -> list[Row]:
-    """One suspended workflow is resolved from outside: milliseconds from the start of the resolve until another client sees the
-    workflow's end; the machine is otherwise idle."""
+    """One suspended workflow is resolved from outside: milliseconds from the start of the resolve until another client
+    sees the workflow's end; the machine is otherwise idle."""
     ours: list[float] = []
     from_return: list[float] = []
     floor: list[float] = []

@@ -1,8 +1,9 @@
-"""The promise store in the admin: everything can be looked at; what the machine owns can only be moved by its own verbs."""
+"""The promise store in the admin: everything can be looked at, and moved by the verbs of the store alone."""
 
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -119,7 +120,7 @@ class TaskAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("promise"))
     def promise_link(self, task: Task) -> SafeString:
-        return format_html('<a href="../../../promise/{}/change/">{}</a>', admin.utils.quote(task.id), task.id)
+        return format_html('<a href="../../../promise/{}/change/">{}</a>', quote(task.id), task.id)
 
     @admin.action(description=_("Continue the selected halted tasks"), permissions=["operate"])
     def continue_selected(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:

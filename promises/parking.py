@@ -52,7 +52,8 @@ class ParkingLot:
             return
         with self._place(promise_id) as event:
             try:
-                await asyncio.wait_for(event.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await event.wait()
             except TimeoutError:
                 return
 

@@ -57,8 +57,10 @@ def _execute(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 
 def _cursor(raw: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
-    """This thread's cursor, kept for as long as its connection: a new one would look up every type again. Django's own would
-    put the parameters into the statement, which then could not be prepared."""
+    """This thread's cursor, kept for as long as its connection: a new one would look up every type again.
+
+    Not Django's: that puts the parameters into the statement, which then cannot be prepared.
+    """
     found: psycopg.Cursor[Any] | None = getattr(_local, "cursor", None)
     if found is None or found.connection is not raw:
         if raw.prepare_threshold is None:
