@@ -30,6 +30,7 @@ class ApiView(APIView):
     parser_classes: ClassVar[list[type[BaseParser]]] = [StrictJSONParser]  # type: ignore[misc]
     permission_classes: ClassVar[list[Any]] = [HasScope]  # type: ignore[misc]
     metadata_class = None
+    http_method_names: ClassVar[list[str]] = ["get", "head", "post"]  # type: ignore[misc]
     schema = AutoSchema()
     scopes: ClassVar[dict[str, str]] = {}
     user_permissions: ClassVar[dict[str, str]] = {}
