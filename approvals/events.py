@@ -71,7 +71,7 @@ class EventStreams:
             return
         cookies = dict(scope["headers"]).get(b"cookie", b"").decode("latin-1")
         try:
-            is_known = await asyncio.get_running_loop().run_in_executor(self.threads, is_signed_in, cookies)
+            is_known = await asyncio.get_running_loop().run_in_executor(self.threads, _is_signed_in, cookies)
         except Error:
             await _refuse(send, 503, "ServiceUnavailable", "The database cannot be reached at the moment.")
             return
@@ -100,14 +100,19 @@ class EventStreams:
 
 def is_signed_in(cookies: str) -> bool:
     """Whether the Cookie header belongs to the session of an active user. Asks the database."""
+    key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
+    if not key:
+        return False
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    return get_user(request).is_authenticated
+
+
+def _is_signed_in(cookies: str) -> bool:
+    """The same in a thread of the pool, whose connection may have been lost since it was last used."""
     close_old_connections()
     try:
-        key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
-        if not key:
-            return False
-        request = HttpRequest()
-        request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
-        return get_user(request).is_authenticated
+        return is_signed_in(cookies)
     finally:
         close_old_connections()
 
@@ -123,7 +128,8 @@ async def _send_events(client: Client, send: Send) -> None:
     await _send_piece(send, f"retry: {RETRY_MS}\n: open\n\n".encode())
     while True:
         try:
-            event = await asyncio.wait_for(client.queue.get(), PING_SECONDS)
+            async with asyncio.timeout(PING_SECONDS):  # wait_for may swallow a cancellation before Python 3.12
+                event = await client.queue.get()
         except TimeoutError:
             event = PING
         await _send_piece(send, event)

@@ -18,9 +18,7 @@ from promises.parking import CHANNEL as SETTLED
 from promises.parking import ParkingLot
 
 lot = ParkingLot()
-bridge = Bridge(
-    django, threads=settings.WEB_THREADS, body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, lot=lot
-)
+bridge = Bridge(django, threads=settings.WEB_THREADS, body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, lot=lot)
 events = EventStreams(bridge.pool)
 
 
@@ -40,9 +38,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 async def lifespan(receive: Receive, send: Send) -> None:
     """Listen to the database from the start of this process to its end."""
     await receive()
-    listening = asyncio.create_task(
-        Listening({SETTLED: lot.settle_note, APPROVALS: events.publish}, look_again).run()
-    )
+    listening = asyncio.create_task(Listening({SETTLED: lot.settle_note, APPROVALS: events.publish}, look_again).run())
     await send({"type": "lifespan.startup.complete"})
     await receive()
     listening.cancel()

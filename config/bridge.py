@@ -199,12 +199,8 @@ def too_large(scope: Scope, limit: int) -> Answer:
     detail = f"The body is larger than the {limit:,} bytes that this server accepts."
     accept = dict(scope["headers"]).get(b"accept", b"")
     if b"text/html" in accept:
-        page = (
-            f'<!doctype html><html lang="en"><title>Too large</title><h1>Too large</h1><p>{detail}</p></html>'
-        )
-        return Answer(
-            413, [("content-type", "text/html; charset=utf-8"), ("connection", "close")], page.encode()
-        )
+        page = f'<!doctype html><html lang="en"><title>Too large</title><h1>Too large</h1><p>{detail}</p></html>'
+        return Answer(413, [("content-type", "text/html; charset=utf-8"), ("connection", "close")], page.encode())
     problem = {
         "type": "urn:countersign:problem:PayloadTooLarge",
         "title": HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase,

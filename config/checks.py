@@ -38,9 +38,7 @@ def lint(options: list[str]) -> int:
 
 def check(options: list[str]) -> int:
     """All that CI runs."""
-    os.environ.setdefault(
-        "COUNTERSIGN_DEMO", "1"
-    )  # no signing key of the installation is needed to look at code
+    os.environ.setdefault("COUNTERSIGN_DEMO", "1")  # no signing key of the installation is needed to look at code
     return _all_of({"lint": lambda: lint([]), "migrations": migrations, "test": lambda: test(options)})
 
 

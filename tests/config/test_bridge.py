@@ -77,9 +77,7 @@ def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[by
     return [body]
 
 
-def serve(
-    application: Application, scenario: Callable[[Bridge], Coroutine[Any, Any, None]], limit: int = 100
-) -> None:
+def serve(application: Application, scenario: Callable[[Bridge], Coroutine[Any, Any, None]], limit: int = 100) -> None:
     async def run() -> None:
         bridge = Bridge(application, threads=2, body_limit=limit, lot=ParkingLot())
         try:
@@ -251,9 +249,7 @@ def test_after_a_lost_connection_everybody_looks_again():
 
 
 def test_a_header_with_an_underscore_cannot_pass_for_another():
-    environ = environ_build(
-        scope_for(headers={"x-forwarded-for": "192.0.2.7", "x_forwarded_for": "203.0.113.9"}), b""
-    )
+    environ = environ_build(scope_for(headers={"x-forwarded-for": "192.0.2.7", "x_forwarded_for": "203.0.113.9"}), b"")
     assert environ["HTTP_X_FORWARDED_FOR"] == "192.0.2.7"
 
 

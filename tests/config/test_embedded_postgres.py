@@ -18,9 +18,7 @@ from config import embedded_postgres, postgres_binaries
 from config.embedded_postgres import DatabaseUnavailable, data_folder, socket_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="looks into /proc to find the server"
-)
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc to find the server")
 
 
 @pytest.fixture
@@ -54,6 +52,12 @@ def server_pids(state: Path) -> list[int]:
             if (process / "cwd").readlink() == data_folder(state):
                 found.append(int(process.name))
     return found
+
+
+def kill_all(state: Path) -> None:
+    for pid in server_pids(state):
+        with contextlib.suppress(ProcessLookupError):  # the others leave when their postmaster has gone
+            os.kill(pid, signal.SIGKILL)
 
 
 def wait_until_stopped(state: Path, seconds: float = 10) -> bool:
@@ -97,8 +101,7 @@ def test_a_killed_postmaster_starts_again_with_every_row(state):
 def test_all_processes_killed_at_once(state):
     embedded_postgres.ensure(state)
     write_rows(state)
-    for pid in server_pids(state):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(state)
     embedded_postgres.ensure(state)
     assert rows(state) == 100
 
@@ -108,8 +111,7 @@ def test_a_foreign_process_with_the_old_pid_is_no_server(state):
     write_rows(state)
     pid_file = data_folder(state) / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
-    for pid in server_pids(state):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(state)
     pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
     embedded_postgres.ensure(state)
     assert rows(state) == 100

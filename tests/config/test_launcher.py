@@ -78,8 +78,6 @@ def test_a_python_that_is_too_old_or_broken_is_not_used(tmp_path):
     fake.write_text("#!/bin/sh\necho 'pyenv: python3: command not found' >&2\nexit 127\n")
     fake.chmod(0o755)
     environment = {**os.environ, "PYTHON": str(fake), "COUNTERSIGN_VENV": str(tmp_path / "venv")}
-    done = subprocess.run(
-        [ROOT / "run", "--help"], env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([ROOT / "run", "--help"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "no Python 3.11 or newer" in done.stderr

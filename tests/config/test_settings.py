@@ -27,9 +27,7 @@ NAMES += ["CELERY_BROKER_URL", "SECURE_SSL_REDIRECT"]
 
 
 def settings_under(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    code = (
-        f"import json; from config import settings as s; print(json.dumps([getattr(s, n) for n in {NAMES}]))"
-    )
+    code = f"import json; from config import settings as s; print(json.dumps([getattr(s, n) for n in {NAMES}]))"
     clean = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
     return subprocess.run(
         [sys.executable, "-c", code],

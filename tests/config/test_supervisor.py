@@ -48,11 +48,7 @@ def is_gone(pid: int) -> bool:
 
 def starts(notes: Path) -> list[list[int]]:
     """The pids of each start, oldest first."""
-    return (
-        [[int(pid) for pid in line.split()] for line in notes.read_text().splitlines()]
-        if notes.exists()
-        else []
-    )
+    return [[int(pid) for pid in line.split()] for line in notes.read_text().splitlines()] if notes.exists() else []
 
 
 @pytest.fixture

@@ -18,9 +18,7 @@ LOCK = "countersign.prepare"
 
 
 class Command(BaseCommand):
-    help = (
-        "Migrate the database, install the queue on it when it is the broker, and collect the static files."
-    )
+    help = "Migrate the database, install the queue on it when it is the broker, and collect the static files."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--demo", action="store_true", help="also make the demo's people and groups")
