@@ -123,7 +123,7 @@ class ApprovalRequest(models.Model):
         return self.title
 
     def get_absolute_url(self) -> str:
-        return reverse("approval", args=[self.pk])
+        return reverse("approvals:decision", args=[self.pk])
 
     @property
     def is_pending(self) -> bool:

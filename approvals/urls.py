@@ -1,5 +1,18 @@
-"""Addresses."""
+"""Addresses of the pages."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from approvals.views import decision, inbox, runs, start
+
+app_name = "approvals"
+
+urlpatterns = [
+    path("", inbox.inbox, name="inbox"),
+    path("approvals/<str:id>/", decision.decision, name="decision"),
+    path("runs/", runs.runs, name="runs"),
+    path("runs/<str:id>/", runs.run, name="run"),
+    path("runs/<str:id>/cancel/", runs.cancel, name="run-cancel"),
+    path("start/", start.workflows, name="start"),
+    path("start/<str:name>/", start.start_workflow, name="start-workflow"),
+    path("start/<str:name>/samples/<str:file>/", start.sample, name="sample"),
+]

@@ -13,7 +13,7 @@ from approvals.verdicts import Progress, Rule
 from promises.times import to_datetime
 
 if TYPE_CHECKING:
-    from approvals.models import ApprovalRequest
+    from approvals.models import ApprovalRequest, AuditEvent
 
 WITHDRAWN, EXECUTION_CANCELED, EXECUTION_OVER, SETTLED_OUTSIDE = (
     "withdrawn",
@@ -42,6 +42,33 @@ def of_closing(request: "ApprovalRequest") -> str:
     if request.state == "timed_out":
         return _("The time was over at %(at)s, so it is: %(outcome)s.") % said
     return _("%(by)s decided at %(at)s: %(outcome)s.") % said
+
+
+def of_vote(request: "ApprovalRequest", outcome: str) -> str:
+    """What became of somebody's own answer."""
+    offered = request.outcome_named(outcome)
+    said = {"outcome": _(offered.label) if offered else outcome, "title": request.title}
+    if request.is_pending:
+        return _("Your answer counts (%(outcome)s): %(title)s It waits for others now.") % said
+    return _("%(outcome)s: %(title)s") % said
+
+
+def of_event(event: "AuditEvent", request: "ApprovalRequest") -> str:
+    """What happened, in one line."""
+    offered = request.outcome_named(event.data.get("outcome", ""))
+    said = {"who": event.actor or _("a machine"), "outcome": _(offered.label) if offered else event.data.get("outcome", "")}
+    text = _EVENTS.get(event.kind)
+    return _(text) % said if text else event.kind
+
+
+_EVENTS = {
+    "opened": gettext_noop("asked by %(who)s"),
+    "ballot": gettext_noop("%(who)s: %(outcome)s"),
+    "decided": gettext_noop("decided: %(outcome)s"),
+    "timed_out": gettext_noop("the time was over: %(outcome)s"),
+    "canceled": gettext_noop("closed without an answer"),
+    "stalled": gettext_noop("stalled: too few people are left to decide"),
+}
 
 
 def at(ms: int | None) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.templatetags.static import static
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -115,6 +116,22 @@ def inbox_count(context: template.Context) -> str:
         now = context.get("now") or now_ms()
         found = queries.inbox(user, now).order_by()[: INBOX_COUNT_LIMIT + 1].count()
     return f"{INBOX_COUNT_LIMIT}+" if found > INBOX_COUNT_LIMIT else str(found or "")
+
+
+@register.simple_tag
+def demo_people() -> list[tuple[str, str]]:
+    """Who can sign in to the demonstration (all with the password `demo`), and as what; [] anywhere else."""
+    if not settings.COUNTERSIGN_DEMO:
+        return []
+    return [
+        ("ana", _("asks for things")),
+        ("bob", _("finance")),
+        ("carol", _("finance")),
+        ("dave", _("sre")),
+        ("erin", _("sre")),
+        ("frank", _("sre")),
+        ("admin", _("administrator")),
+    ]
 
 
 def _short(number: float) -> str:

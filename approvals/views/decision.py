@@ -1,0 +1,199 @@
+"""One request: read the card, decide. GET shows, only POST decides, and what was typed survives every refusal."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from approvals import operations, queries, wording
+from approvals.decision_form import DecisionForm
+from approvals.drafts import draft_keep, draft_take
+from approvals.errors import ApprovalError, CommentRequired, NotEligible, RequestNotFound
+from approvals.models import ApprovalRequest
+from approvals.views.inbox import inbox_context
+from approvals.views.refusals import not_found, refused
+from promises.times import now_ms
+
+CHANNEL = "page"
+NEIGHBOURS = 100
+
+
+@dataclass
+class Typed:
+    """What stands in the form, and what is wrong with it."""
+
+    comment: str = ""
+    outcome: str = ""
+    comment_error: str = ""
+    trouble: str = ""  # why nothing was decided
+    notice: str = ""
+
+
+@csrf_exempt  # checked below, so that a comment typed before somebody signed in again is not lost
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def decision(request: HttpRequest, id: str) -> HttpResponse:
+    """The page of one request, and what its form does."""
+    if not request.user.is_authenticated:
+        return sign_in_first(request)
+    now = now_ms()
+    try:
+        approval = queries.request_get(id)
+    except RequestNotFound:
+        return not_found(request, _("There is no such request for approval."))
+    if request.method == "POST":
+        return decide(request, approval, now)
+    if not queries.can_see(request.user, approval):
+        return refused(request, queries.eligibility(approval, request.user, now))
+    if request.GET.get("part") == "rail":
+        return render(request, "approvals/decision.html#rail", context_of(request, approval, now, Typed()))
+    return render(request, "approvals/decision.html", context_of(request, approval, now, typed_of(request)))
+
+
+def decide(request: HttpRequest, approval: ApprovalRequest, now: int) -> HttpResponse:
+    """Cast the reader's ballot. Answers the page (or its part) with what became of it."""
+    form = DecisionForm(request.POST)
+    typed = Typed(comment=request.POST.get("comment", ""), outcome=request.POST.get("outcome", ""))
+    if csrf_reason(request):
+        typed.trouble = _("This page was older than your sign-in, so nothing was decided. Read it, and send it again.")
+        return page(request, approval, now, typed, status=409)
+    if not form.is_valid():
+        typed.comment_error = " ".join(form.errors.get("comment", []))
+        typed.trouble = "" if typed.comment_error else _("This is no answer that the request offers.")
+        return page(request, approval, now, typed, status=422)
+    try:
+        vote = operations.approval_decide(
+            approval.pk,
+            actor=request.user,
+            outcome=form.cleaned_data["outcome"],
+            comment=form.cleaned_data["comment"],
+            channel=CHANNEL,
+            now=now,
+            digest=form.cleaned_data["digest"] or None,
+            stage=form.cleaned_data["stage"],
+        )
+    except CommentRequired:
+        typed.comment_error = _("Say why, in a word or two: it is what the person who asked will read.")
+        return page(request, approval, now, typed, status=422)
+    except NotEligible as error:
+        if error.status == 403:
+            return refused(request, error.eligibility or queries.eligibility(approval, request.user, now))
+        typed.trouble = str(error)
+        return page(request, approval, now, typed, status=error.status)
+    except ApprovalError as error:
+        typed.trouble = str(error)
+        return page(request, approval, now, typed, status=error.status)
+    return answered(request, vote, now)
+
+
+def answered(request: HttpRequest, vote: operations.Vote, now: int) -> HttpResponse:
+    """After an answer: the list goes on with the next row, the page shows the answer."""
+    told = wording.of_vote(vote.request, vote.ballot.outcome)
+    if request.POST.get("from") == "list":
+        messages.success(request, told)
+        if request.htmx:
+            return render(request, "approvals/inbox.html#lists", {**inbox_context(request, now), "is_part": True})
+        return redirect("approvals:inbox")
+    if request.htmx:
+        return page(request, vote.request, now, Typed(notice=told))
+    messages.success(request, told)
+    return redirect(vote.request)
+
+
+def page(request: HttpRequest, approval: ApprovalRequest, now: int, typed: Typed, status: int = 200) -> HttpResponse:
+    """The whole page, or for htmx the part that changes."""
+    if status >= 400 and not queries.can_see(request.user, approval):
+        return refused(request, queries.eligibility(approval, request.user, now))
+    approval.refresh_from_db()
+    name = "approvals/decision.html#decision" if request.htmx else "approvals/decision.html"
+    return render(request, name, context_of(request, approval, now, typed), status=status)
+
+
+def context_of(request: HttpRequest, approval: ApprovalRequest, now: int, typed: Typed) -> dict[str, Any]:
+    """What the page shows; a constant number of queries."""
+    found = queries.eligibility(approval, request.user, now)
+    ballots = list(approval.ballots.filter(version=approval.version))
+    ids = list(queries.inbox(request.user, now).values_list("pk", flat=True)[:NEIGHBOURS])
+    at = ids.index(approval.pk) if approval.pk in ids else None
+    timeout = approval.outcome_named(approval.timeout_outcome)
+    return {
+        "approval": approval,
+        "now": now,
+        "eligibility": found,
+        "mine": next((b for b in ballots if b.actor == request.user.get_username()), None),
+        "ballots": ballots,
+        "stages": queries.stages(approval, ballots),
+        "events": queries.timeline(approval),
+        "decision": getattr(approval, "decision", None) if not approval.is_pending else None,
+        "is_overdue": queries.is_overdue(approval, now),
+        "timeout_label": timeout.label if timeout else "",
+        "offered": [o for o in approval.thawed_outcomes if o.is_negative or not found.may_only_reject],
+        "asks_comment": [o.label for o in approval.thawed_outcomes if o.needs_comment],
+        "typed": typed,
+        "raw": raw_json(approval),
+        "can_see_run": queries.can_see_execution(request.user, approval.execution_id, approval.requester),
+        "position": None if at is None else at + 1,
+        "positions": len(ids),
+        "before": ids[at - 1] if at else None,
+        "after": ids[at + 1] if at is not None and at + 1 < len(ids) else None,
+        "next": next((pk for pk in ids if pk != approval.pk), None),
+    }
+
+
+def typed_of(request: HttpRequest) -> Typed:
+    """What was kept from before the sign-in."""
+    kept = draft_take(request, request.path) or {}
+    if not kept:
+        return Typed(outcome=request.GET.get("outcome", ""))
+    notice = _("You had been signed out, so nothing was decided. What you typed is still here.")
+    return Typed(comment=str(kept.get("comment", "")), outcome=str(kept.get("outcome", "")), notice=notice)
+
+
+def sign_in_first(request: HttpRequest) -> HttpResponse:
+    """To the sign-in and back. What was typed is kept, if the form was one of this browser's."""
+    if request.method == "POST" and not csrf_reason(request):
+        content = {"comment": request.POST.get("comment", ""), "outcome": request.POST.get("outcome", "")}
+        draft_keep(request, request.path, content)
+    return redirect_to_login(request.path)
+
+
+def raw_json(approval: ApprovalRequest) -> str:
+    """The card as it is stored."""
+    return json.dumps(
+        {
+            "id": str(approval.pk),
+            "promise_id": approval.promise_id,
+            "version": approval.version,
+            "title": approval.title,
+            "risk": approval.risk,
+            "policy": approval.policy,
+            "outcomes": approval.outcomes,
+            "timeout_outcome": approval.timeout_outcome,
+            "blocks": approval.blocks,
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+class _Check(CsrfViewMiddleware):
+    """Says why instead of answering."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> Any:
+        return reason
+
+
+def csrf_reason(request: HttpRequest) -> Any:
+    """Why the POST cannot be trusted to come from one of our pages; None when it does."""
+    check = _Check(lambda _request: HttpResponse())
+    check.process_request(request)
+    return check.process_view(request, lambda: None, (), {})

@@ -1,0 +1,133 @@
+"""The lists of requests: what waits for the reader, what waits on others, what is done."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET
+
+from approvals import queries
+from approvals.models import ApprovalRequest, ApprovalRequestQuerySet
+from approvals.outcomes import Outcome
+from approvals.people import principals_of
+from approvals.verdicts import Progress
+from promises.times import now_ms, to_datetime, to_ms
+
+PAGE = 50
+COUNT_LIMIT = 99
+FACTS_SHOWN = 3
+SOON_MS = 3_600_000
+MINE, WAITING, DONE = "mine", "waiting", "done"
+LISTS = {MINE: _("For you"), WAITING: _("Waiting on others"), DONE: _("Done")}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a list: what, how much, for whom, who asks, whom it waits for, until when and what happens then."""
+
+    approval: ApprovalRequest
+    progress: list[Progress]
+    now: int
+
+    @property
+    def facts(self) -> list[dict[str, str]]:
+        """The first facts of the card: the number that matters, then labelled values."""
+        found: list[dict[str, str]] = []
+        for block in self.approval.blocks:
+            if block["type"] == "metric":
+                found.append({"label": block["label"], "value": f"{block['value']} {block['unit']}".strip()})
+            elif block["type"] == "facts":
+                found.extend(block["items"])
+        return found[:FACTS_SHOWN]
+
+    @property
+    def is_soon(self) -> bool:
+        """Whether the deadline is near."""
+        deadline = self.approval.deadline_at
+        return deadline is not None and deadline - self.now < SOON_MS
+
+    @property
+    def timeout_label(self) -> str:
+        found = self.approval.outcome_named(self.approval.timeout_outcome)
+        return found.label if found else ""
+
+    @property
+    def quick(self) -> Outcome | None:
+        """The outcome that can be given from the list: an approval without a comment, where little is at risk."""
+        if self.approval.risk != "low" or not self.approval.is_pending:
+            return None
+        offered = self.approval.thawed_outcomes
+        return next((o for o in offered if o.kind == "approve" and not o.needs_comment), None)
+
+    @property
+    def no(self) -> Outcome | None:
+        """The outcome that says no, which is asked for a reason on the request's own page."""
+        return next((o for o in self.approval.thawed_outcomes if o.kind == "reject"), None)
+
+
+@login_required
+@require_GET
+def inbox(request: HttpRequest) -> HttpResponse:
+    """The lists; with `part=news` only how many requests have come since the page was shown."""
+    now = now_ms()
+    if request.GET.get("part") == "news":
+        return news(request, now)
+    return render(request, "approvals/inbox.html", inbox_context(request, now))
+
+
+def inbox_context(request: HttpRequest, now: int) -> dict[str, Any]:
+    """What the page and its parts show."""
+    principals = principals_of(request.user)
+    chosen = request.GET.get("list", MINE)
+    chosen = chosen if chosen in LISTS else MINE
+    mine = queries.inbox(request.user, now, principals)
+    lists: dict[str, ApprovalRequestQuerySet] = {
+        MINE: mine,
+        WAITING: queries.waiting(request.user),
+        DONE: queries.archive(request.user),
+    }
+    page = page_of(request)
+    found = list(lists[chosen][(page - 1) * PAGE : page * PAGE + 1])
+    waits = queries.waits_for(found[:PAGE])
+    counts = {name: count_of(lists[name]) for name in (MINE, WAITING)}
+    return {
+        "now": now,
+        "chosen": chosen,
+        "tabs": [{"name": name, "label": label, "count": counts.get(name)} for name, label in LISTS.items()],
+        "rows": [Row(approval, waits[approval.pk], now) for approval in found[:PAGE]],
+        "inbox_count": counts[MINE],
+        "waiting_count": counts[WAITING],
+        "today": decided_today(request.user, now) if chosen == MINE and not found else [],
+        "previous_page": page - 1,
+        "next_page": page + 1 if len(found) > PAGE else None,
+    }
+
+
+def news(request: HttpRequest, now: int) -> HttpResponse:
+    """The bar that says how many requests are new. Nothing in the list moves until the reader asks for them."""
+    since = request.GET.get("since", "")
+    shown_at = int(since) if since.isascii() and since.isdigit() and len(since) < 16 else now
+    fresh = queries.inbox(request.user, now).filter(opened_at__gt=shown_at)
+    return render(request, "approvals/inbox.html#news", {"fresh": count_of(fresh), "shown_at": shown_at})
+
+
+def decided_today(user: Any, now: int) -> list[ApprovalRequest]:
+    """What the reader has answered, or was answered, since midnight; at most five."""
+    moment = localtime(to_datetime(now))
+    midnight = to_ms(moment.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(0))
+    return list(queries.archive(user).filter(decided_at__gte=midnight)[:5])
+
+
+def count_of(rows: ApprovalRequestQuerySet) -> int:
+    """How many, counted to one more than what is shown."""
+    return rows.order_by()[: COUNT_LIMIT + 1].count()
+
+
+def page_of(request: HttpRequest) -> int:
+    text = request.GET.get("page", "1")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 5 else 1
