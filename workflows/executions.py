@@ -119,7 +119,7 @@ class Handle(Generic[R]):
         except PromiseNotFound:
             raise self._not_found() from None
         while promise.state == PromiseState.REJECTED_CANCELED:
-            # What is canceled adds nothing more, so this comes to an end; what it had added meanwhile is found next time.
+            # What is canceled adds nothing more, so this comes to an end; what it had added before is found next time.
             pending = [child for child in self.tree()[1:] if child.is_pending]
             if not pending:
                 break

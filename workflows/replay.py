@@ -67,6 +67,7 @@ class Activation:
         self.nested: list[tuple[Operation, Workflow[..., Any], Sequence[Any], Mapping[str, Any]]] = []
         self.unstored: dict[str, Operation] = {}  # remote, not created yet
         self.waiting: dict[str, Operation] = {}  # remote, not settled yet
+        self.timed: dict[str, Operation] = {}  # nested with a time of their own, which must outlast a suspension
         self.attempts: list[Attempt] = []  # ended, not recorded yet
         self.in_flight = 0
         self.bodies: list[Body] = []
@@ -197,6 +198,8 @@ class Activation:
                 self.unstored[operation.id] = operation
         elif operation.kind is Kind.LEAF:
             self.leaves.append(operation)
+        elif known is None and operation.options.timeout is not None and operation.options.durable:
+            self.timed[operation.id] = operation
         return future
 
     def ensure_stored(self, operation: Operation) -> "asyncio.Future[str]":
@@ -336,15 +339,25 @@ class Activation:
     def _record_attempts(self) -> None:
         """Store the outcomes of the steps that have ended, all in one commit, and tell the bodies."""
         attempts, self.attempts = self.attempts, []
-        rows = [
-            attempt.promise() for attempt in attempts if attempt.known is None and attempt.operation.options.durable
-        ]
+        rows = []
+        for attempt in attempts:
+            self.timed.pop(attempt.operation.id, None)
+            if attempt.operation.is_stored and attempt.known is None:
+                attempt.known = self._settle_nested(attempt)
+            elif attempt.known is None and attempt.operation.options.durable:
+                rows.append(attempt.promise())
         known = self.store.record(self.lease, rows) if rows else {}
         for attempt in attempts:
             found = attempt.known or known.get(attempt.operation.id)
             if found is not None:
                 self._check_same(attempt.operation, found)
             self._answer(attempt.operation, found or attempt.as_record())
+
+    def _settle_nested(self, attempt: Attempt) -> PromiseRecord:
+        """The end of a nested workflow whose promise a suspension has stored; past its deadline, that is its end."""
+        is_late = attempt.state == PromiseState.REJECTED_TIMEDOUT
+        state = PromiseState.REJECTED if is_late else attempt.state
+        return self.store.settle_child(self.lease, attempt.operation.id, state, attempt.value)
 
     # -- others
     # ----------------------------------------------------------------------------------------------------------------
@@ -357,12 +370,13 @@ class Activation:
                 f"The workflow body of {self.lease.task_id} waits for something that is not a durable operation. "
                 "Use ctx.sleep instead of asyncio.sleep, and do I/O in steps (ctx.run)."
             )
-        create = [operation.promise for operation in self.unstored.values()]
+        create = [operation.promise for operation in (*self.unstored.values(), *self.timed.values())]
         settled = self.store.suspend(self.lease, awaited, create)
         if not settled:
             return False
-        stored, self.unstored = self.unstored, {}
-        for operation in stored.values():
+        stored = [*self.unstored.values(), *self.timed.values()]
+        self.unstored, self.timed = {}, {}
+        for operation in stored:
             self._mark_stored(operation)
         for promise in settled:
             self._answer(self.waiting[promise.id], promise)
