@@ -123,12 +123,8 @@ def _columns(number: int, header: list[str]) -> list[str]:
     if len(columns) == 1 and ";" in columns[0]:
         raise _Unreadable(number, "the cells are separated by semicolons; separate them by commas")
     missing = [name for name in COLUMNS if name not in columns]
-    others = [name for name in COLUMNS if columns.count(name) > 1] + [
-        name for name in columns if name not in COLUMNS
-    ]
-    wrong = [f"missing column {name}" for name in missing] + [
-        f"unexpected column {_quote(name)}" for name in others
-    ]
+    others = [name for name in COLUMNS if columns.count(name) > 1] + [name for name in columns if name not in COLUMNS]
+    wrong = [f"missing column {name}" for name in missing] + [f"unexpected column {_quote(name)}" for name in others]
     raise _Unreadable(number, f"{', '.join(wrong)}; the header is {','.join(COLUMNS)}")
 
 

@@ -50,9 +50,7 @@ class DatabaseFleet:
         check_newer(service, version, previous)
         row.version = version
         row.save(update_fields=["version"])
-        Deployment.objects.create(
-            execution_id=execution_id, service=row, version=version, previous_version=previous
-        )
+        Deployment.objects.create(execution_id=execution_id, service=row, version=version, previous_version=previous)
         return previous
 
     def roll_back(self, execution_id: str, service: str) -> str:

@@ -17,9 +17,7 @@ class Ledger(Protocol):
     def book(self, execution_id: str, claimant: str, claim: Claim) -> int:
         """Write one entry per line of the claim; returns how many."""
 
-    def write_receipt(
-        self, execution_id: str, claimant: str, total: Decimal, approved_by: str, text: str
-    ) -> str:
+    def write_receipt(self, execution_id: str, claimant: str, total: Decimal, approved_by: str, text: str) -> str:
         """Keep the receipt; returns its text."""
 
 
@@ -43,14 +41,10 @@ class DatabaseLedger:
         ]
         return len(LedgerEntry.objects.bulk_create(entries))
 
-    def write_receipt(
-        self, execution_id: str, claimant: str, total: Decimal, approved_by: str, text: str
-    ) -> str:
+    def write_receipt(self, execution_id: str, claimant: str, total: Decimal, approved_by: str, text: str) -> str:
         from examples.models import Receipt
 
-        receipt = Receipt(
-            execution_id=execution_id, claimant=claimant, total=total, approved_by=approved_by, text=text
-        )
+        receipt = Receipt(execution_id=execution_id, claimant=claimant, total=total, approved_by=approved_by, text=text)
         receipt.save(force_insert=True)
         return text
 
@@ -66,9 +60,7 @@ class MemoryLedger:
         self.entries += [(execution_id, claimant, line.number) for line in claim.lines]
         return len(claim.lines)
 
-    def write_receipt(
-        self, execution_id: str, claimant: str, total: Decimal, approved_by: str, text: str
-    ) -> str:
+    def write_receipt(self, execution_id: str, claimant: str, total: Decimal, approved_by: str, text: str) -> str:
         self.receipts[execution_id] = text
         return text
 
@@ -76,10 +68,6 @@ class MemoryLedger:
 def receipt_text(execution_id: str, claimant: str, claim: Claim, approved_by: str, today: date) -> str:
     """The receipt as people read it: plain text, one line per expense, amounts aligned."""
     approval = f"approved by {approved_by}" if approved_by else "within the limit, no approval needed"
-    lines = [
-        f"{line.date}  {line.category:<8}  {line.amount:>10}  {line.description}" for line in claim.lines
-    ]
+    lines = [f"{line.date}  {line.category:<8}  {line.amount:>10}  {line.description}" for line in claim.lines]
     total = f"{'Total':<20}  {claim.total:>10}"
-    return "\n".join(
-        [f"Receipt {execution_id}, {today}", f"Claim of {claimant}, {approval}", "", *lines, total, ""]
-    )
+    return "\n".join([f"Receipt {execution_id}, {today}", f"Claim of {claimant}, {approval}", "", *lines, total, ""])

@@ -23,9 +23,7 @@ class LedgerEntry(models.Model):
         verbose_name = _("ledger entry")
         verbose_name_plural = _("ledger entries")
         ordering = ("-booked_at", "execution_id", "line")
-        constraints = [
-            models.UniqueConstraint(fields=["execution_id", "line"], name="examples_ledgerentry_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["execution_id", "line"], name="examples_ledgerentry_once")]
 
     def __str__(self) -> str:
         return f"{self.date} {self.category} {self.amount} {self.claimant}"
@@ -69,9 +67,7 @@ class Deployment(models.Model):
     """One promotion of one service, and when it was taken back, if it was."""
 
     execution_id = models.CharField(_("execution"), max_length=200)
-    service = models.ForeignKey(
-        Service, models.PROTECT, related_name="deployments", verbose_name=_("service")
-    )
+    service = models.ForeignKey(Service, models.PROTECT, related_name="deployments", verbose_name=_("service"))
     version = models.CharField(_("version"), max_length=64)
     previous_version = models.CharField(_("previous version"), max_length=64, blank=True)
     promoted_at = models.DateTimeField(_("promoted"), auto_now_add=True)
@@ -81,9 +77,7 @@ class Deployment(models.Model):
         verbose_name = _("deployment")
         verbose_name_plural = _("deployments")
         ordering = ("-promoted_at", "-pk")
-        constraints = [
-            models.UniqueConstraint(fields=["execution_id", "service"], name="examples_deployment_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["execution_id", "service"], name="examples_deployment_once")]
 
     def __str__(self) -> str:
         return f"{self.service_id} {self.previous_version or '-'} -> {self.version}"

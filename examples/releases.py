@@ -40,9 +40,7 @@ def is_newer(version: str, than: str) -> bool:
 
 def release_problems(version: str, services: list[str]) -> list[str]:
     """What is wrong with a release before anyone is asked."""
-    problems = (
-        [] if is_version(version) else [f"version: {version[:40]!r} is no semantic version such as 2.3.1"]
-    )
+    problems = [] if is_version(version) else [f"version: {version[:40]!r} is no semantic version such as 2.3.1"]
     if not 1 <= len(services) <= MOST_SERVICES:
         problems.append(f"services: name 1 to {MOST_SERVICES} of them")
     problems += [
@@ -50,9 +48,7 @@ def release_problems(version: str, services: list[str]) -> list[str]:
         for name in services
         if not _service.fullmatch(name)
     ]
-    problems += [
-        f"services: {name} is named twice" for name in sorted(set(services)) if services.count(name) > 1
-    ]
+    problems += [f"services: {name} is named twice" for name in sorted(set(services)) if services.count(name) > 1]
     return problems
 
 

@@ -68,9 +68,7 @@ async def expense(ctx: Context, claimant: str, csv: str) -> ExpenseResult:
     # The rows and the record that they are written commit together: exactly once, whatever crashes when.
     await ctx.options(atomic=True).run(ledger.book, ctx.info.id, claimant, claim)
     text = receipt_text(ctx.info.id, claimant, claim, approved_by, today)
-    await ctx.options(atomic=True).run(
-        ledger.write_receipt, ctx.info.id, claimant, claim.total, approved_by, text
-    )
+    await ctx.options(atomic=True).run(ledger.write_receipt, ctx.info.id, claimant, claim.total, approved_by, text)
     return {"status": "booked", "total": str(claim.total), "problems": []}
 
 
@@ -151,9 +149,7 @@ async def promote_all(ctx: Context, fleet: Fleet, version: str, services: Sequen
     outcomes = await asyncio.gather(*promotions, return_exceptions=True)
     problems = [str(outcome) for outcome in outcomes if isinstance(outcome, BaseException)]
     promoted = [
-        name
-        for name, outcome in zip(services, outcomes, strict=True)
-        if not isinstance(outcome, BaseException)
+        name for name, outcome in zip(services, outcomes, strict=True) if not isinstance(outcome, BaseException)
     ]
     if not problems:
         return release_result("released", version, promoted=promoted)
