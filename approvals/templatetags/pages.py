@@ -64,7 +64,7 @@ def duration(ms: int | None) -> str:
     if ms < 1000:
         return _("%(n)d ms") % {"n": ms}
     if ms < MINUTE:
-        return _("%(n)s s") % {"n": _short(ms / 1000)}
+        return _("%(n)s s") % {"n": _short(ms / 1000) if ms < 10_000 else ms // 1000}
     if ms < HOUR:
         return _("%(n)d min") % {"n": ms // MINUTE}
     if ms < DAY:

@@ -187,7 +187,7 @@ def run_context(request: HttpRequest, graph: list[PromiseRecord], now: int) -> d
     root = graph[0]
     asked = list(ApprovalRequest.objects.filter(execution_id=root.id))
     tasks = tasks_of([promise.id for promise in graph if promise.is_pending and "resonate:target" in promise.tags])
-    nodes = nodes_of(graph, tasks, asked)
+    nodes = nodes_of(graph, tasks, asked, now=now)
     people_mark(request.user, nodes)
     if can_change(request.user, root):
         addresses_mark(nodes, now)

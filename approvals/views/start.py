@@ -131,7 +131,8 @@ def form_page(request: HttpRequest, form: StartForm) -> HttpResponse:
         for parameter in parameters_of(form.workflow)
     ]
     context = {
-        "workflow": form.workflow,
+        "name": form.workflow.name,  # not the workflow itself: a template calls what is callable
+        "version": form.workflow.version,
         "summary": summary_of(form.workflow),
         "details": details_of(form.workflow),
         "form": form,
