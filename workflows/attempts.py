@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from promises.records import NewPromise, PromiseRecord
@@ -31,8 +31,8 @@ class Attempt:
 
     def promise(self) -> NewPromise:
         """The settled promise to store."""
-        operation = self.operation
-        return replace(operation.promise, state=self.state, value=self.value, created_at=operation.started_at or None)
+        new, started_at = self.operation.promise, self.operation.started_at
+        return NewPromise(new.id, new.timeout_at, new.param, new.tags, self.state, self.value, started_at or None)
 
     def as_record(self) -> PromiseRecord:
         """The promise as it is once stored."""

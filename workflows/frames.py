@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
@@ -57,15 +57,14 @@ class Frame:
                     operation.is_awaited = True
         return all(operation.is_detached for operation in self.open)
 
-    # -- calls -------------------------------------------------------------------------------------------------------
-    # ------------
+    # -- calls -----------------------------------------------------------------------------------------------
 
     def call_leaf(
         self, fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: Options, name: str = ""
     ) -> DurableFuture[Any]:
         operation = self._operation(Kind.LEAF, name or name_of(fn), options, codec.result_type(fn))
         operation.call = partial(fn, *args, **kwargs)
-        operation.is_async = iscoroutinefunction(fn) or iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
+        operation.is_async = is_async(fn)
         if operation.is_async and options.atomic:
             raise WorkflowError(
                 f"{operation.func} is async; an atomic step must be a plain function, its ORM calls sync."
@@ -163,6 +162,12 @@ class Frame:
                 "a workflow that calls others passes them to ctx.run as a @workflow, which gets a context of its own."
             )
         return strand
+
+
+@lru_cache(maxsize=4096)
+def is_async(fn: Callable[..., Any]) -> bool:
+    """Whether calling it gives a coroutine; also for objects whose `__call__` is async."""
+    return iscoroutinefunction(fn) or iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
 
 
 def name_of(fn: Callable[..., Any]) -> str:

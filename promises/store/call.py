@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, transaction
 
 from promises.errors import error_for
 from promises.records import NewPromise, PromiseRecord, TaskRecord
@@ -49,9 +49,10 @@ def execute(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 
 def _execute(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        cursor = _cursor(connection.connection)
+    django = connections[DEFAULT_DB_ALIAS]  # itself, not the proxy: this is the hot path
+    django.ensure_connection()
+    with django.wrap_database_errors:
+        cursor = _cursor(django.connection)
         cursor.execute(sql, params, prepare=True)
         return cursor.fetchall()
 

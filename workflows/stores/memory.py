@@ -152,8 +152,7 @@ class MemoryStore:
             delays = [t.due_at for t in self.tasks.values() if t.state == TaskState.PENDING and t.due_at > self.now()]
             return min([*deadlines, *delays], default=NEVER)
 
-    # -- rules -------------------------------------------------------------------------------------------------------
-    # ------------
+    # -- rules -----------------------------------------------------------------------------------------------
 
     def _insert(self, new: NewPromise) -> tuple[PromiseRecord, bool]:
         known = self.promises.get(new.id)

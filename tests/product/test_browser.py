@@ -1,0 +1,146 @@
+"""The main job in a real browser: ask, see, decide, done. Console errors and breaches of the content policy fail a test."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.product.installation import Installation
+
+SAMPLE = Path(__file__).resolve().parents[2] / "examples" / "samples" / "expense.csv"
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+CHROMIUM = next((path for path in ("/usr/bin/chromium", shutil.which("chromium"), shutil.which("google-chrome")) if path), None)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (CHROMIUM and Path(CHROMIUM).exists()), reason="no Chromium found; install it (apt-get install chromium)"
+    ),
+]
+
+SignIn = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def sign_in(product: Installation, browser: Browser) -> Iterator[SignIn]:
+    """A page of a person who has signed in; what the browser complains about fails the test at its end."""
+    complaints: list[str] = []
+    contexts = []
+
+    def enter(person: str, **options: Any) -> Page:
+        context = browser.new_context(base_url=product.url, **{"viewport": {"width": 1280, "height": 800}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto("/accounts/login/")
+        page.locator("[name=username]").fill(person)
+        page.locator("[name=password]").fill("demo")
+        page.locator("[name=password]").press("Enter")
+        expect(page).to_have_title(re.compile("Inbox"))
+        return page
+
+    yield enter
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def start_expense(page: Page) -> str:
+    """Start the expense workflow with the sample claim from the dashboard; the id of the run."""
+    page.goto("/start/expense/")
+    page.locator("[name=csv]").last.fill(SAMPLE.read_text())
+    page.get_by_role("button", name=re.compile("start", re.IGNORECASE)).last.click()
+    page.wait_for_url("**/runs/**")
+    return page.url.rsplit("/", 2)[1]
+
+
+def open_request(page: Page, execution: str) -> None:
+    """Open the decision page of the run's request, as its approver finds it: by the inbox."""
+    for _ in range(100):
+        page.goto("/")
+        if page.locator("main a[href*='/approvals/']").count():
+            break
+        page.wait_for_timeout(100)
+    for href in {a.get_attribute("href") for a in page.locator("main a[href*='/approvals/']").all()}:
+        page.goto(str(href))
+        if page.locator(f"a[href*='{execution}']").count():
+            return
+    raise AssertionError(f"no request of {execution} in the inbox")
+
+
+def ledger_lines(product: Installation, execution: str) -> int:
+    code = f"from examples.models import LedgerEntry as L; print(L.objects.filter(execution_id={execution!r}).count())"
+    return int(product.manage("shell", "--no-imports", "-c", code).splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, id="desktop"),
+        pytest.param({"java_script_enabled": False}, id="no-javascript"),
+        pytest.param({"viewport": {"width": 390, "height": 844}, "has_touch": True, "color_scheme": "dark"}, id="phone"),
+    ],
+)
+def test_a_claim_is_started_approved_and_booked(
+    product: Installation, sign_in: SignIn, options: dict[str, Any]
+) -> None:
+    ana, bob = sign_in("ana", **options), sign_in("bob", **options)
+    execution = start_expense(ana)
+    open_request(bob, execution)
+    expect(bob.get_by_role("heading", level=1)).to_contain_text("404.80")
+    bob.get_by_role("button", name="Approve").first.click()
+    with product.client("ana") as client:
+        shown = client.get(f"/api/executions/{execution}/", params={"wait": "20s"}).json()
+    assert shown["value"]["status"] == "booked"
+    ana.goto(f"/runs/{execution}/")
+    expect(ana.locator("main")).to_contain_text("booked")
+    assert ledger_lines(product, execution) == 5
+
+
+def test_a_rejection_wants_a_reason_and_the_claimant_sees_it(product: Installation, sign_in: SignIn) -> None:
+    ana, bob = sign_in("ana"), sign_in("bob")
+    execution = start_expense(ana)
+    open_request(bob, execution)
+    bob.get_by_role("button", name="Reject").first.click()
+    expect(bob.locator("main")).to_contain_text("Say why")
+    bob.locator("[name=comment]").first.fill("No receipt for the hotel")
+    bob.get_by_role("button", name="Reject").first.click()
+    with product.client("ana") as client:
+        shown = client.get(f"/api/executions/{execution}/", params={"wait": "20s"}).json()
+    assert shown["value"]["status"] == "rejected"
+    assert ledger_lines(product, execution) == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible(product: Installation, sign_in: SignIn, scheme: str) -> None:
+    ana, bob = sign_in("ana", color_scheme=scheme), sign_in("bob", color_scheme=scheme)
+    execution = start_expense(ana)
+    open_request(bob, execution)
+    decision = bob.url
+    for page, address in [
+        (bob, "/"),
+        (bob, decision),
+        (ana, "/?tab=waiting"),
+        (ana, f"/runs/{execution}/"),
+        (ana, "/runs/"),
+        (ana, "/start/"),
+        (ana, "/start/expense/"),
+    ]:
+        page.goto(address)
+        found = Axe().run(page)
+        assert found.violations_count == 0, f"{address} ({scheme}): {found.generate_report()}"
