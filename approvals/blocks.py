@@ -42,9 +42,7 @@ def table(
     else:
         cells = [list(row) for row in listed]
         keys = keys or [""] * max((len(row) for row in cells), default=0)
-    numeric = [
-        bool(cells) and all(_is_number(row[i]) for row in cells if i < len(row)) for i in range(len(keys))
-    ]
+    numeric = [bool(cells) and all(_is_number(row[i]) for row in cells if i < len(row)) for i in range(len(keys))]
     return {
         "type": "table",
         "title": title,
@@ -117,9 +115,7 @@ def _texts(*names: str) -> Callable[[Mapping[str, Any]], bool]:
 def _is_facts(block: Mapping[str, Any]) -> bool:
     items = block.get("items")
     return isinstance(items, list) and all(
-        isinstance(item, Mapping)
-        and isinstance(item.get("label"), str)
-        and isinstance(item.get("value"), str)
+        isinstance(item, Mapping) and isinstance(item.get("label"), str) and isinstance(item.get("value"), str)
         for item in items
     )
 

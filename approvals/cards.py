@@ -22,7 +22,7 @@ TITLE_LIMIT = 500
 
 _NAMESPACE = uuid.UUID("6f3f4c53-5e5d-5c7a-9f0d-6d3d0c1f7a10")
 _units = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_duration = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*(s|min|m|h|d|w)")
+_duration = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*(s|min|m|h|d|w)", re.ASCII)
 
 
 def request_id(promise_id: str) -> uuid.UUID:
@@ -110,9 +110,7 @@ def card(
     if not isinstance(title, str) or not title.strip():
         raise InvalidCard("A request needs a question.")
     if len(title) > TITLE_LIMIT or re.search(r"[\x00-\x1f\x7f]", title):
-        raise InvalidCard(
-            f"The question is one line of at most {TITLE_LIMIT} characters; the rest belongs in blocks."
-        )
+        raise InvalidCard(f"The question is one line of at most {TITLE_LIMIT} characters; the rest belongs in blocks.")
     if risk not in RISKS:
         raise InvalidCard(f"risk is one of {', '.join(RISKS)}, not {risk!r}.")
     offered = outcomes_of(outcomes)
@@ -139,9 +137,7 @@ def card_of(frozen: dict[str, Any]) -> Card:
         show=frozen["blocks"],
         outcomes=offered_outcomes.thaw(frozen["outcomes"]),
         risk=frozen["risk"],
-        timeout=None
-        if timeout_ms is None
-        else After(timedelta(milliseconds=timeout_ms), frozen["timeout_outcome"]),
+        timeout=None if timeout_ms is None else After(timedelta(milliseconds=timeout_ms), frozen["timeout_outcome"]),
         requester=frozen.get("requester", ""),
     )
 

@@ -42,9 +42,7 @@ class AlreadyDecided(ApprovalError):
 
     status = 409
 
-    def __init__(
-        self, message: str = "", *, by: str = "", at: datetime | None = None, outcome: str = ""
-    ) -> None:
+    def __init__(self, message: str = "", *, by: str = "", at: datetime | None = None, outcome: str = "") -> None:
         super().__init__(message)
         self.by, self.at, self.outcome = by, at, outcome
 

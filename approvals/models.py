@@ -54,9 +54,7 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
         return self.filter(Exists(rows.filter(role__in=roles) if roles else rows))
 
     def not_for_principals(self, principals: list[str], *roles: str) -> "ApprovalRequestQuerySet":
-        rows = RequestAudience.objects.filter(
-            request=OuterRef("pk"), principal__in=principals, role__in=roles
-        )
+        rows = RequestAudience.objects.filter(request=OuterRef("pk"), principal__in=principals, role__in=roles)
         return self.exclude(Exists(rows))
 
 
@@ -204,9 +202,7 @@ class Ballot(models.Model):
         verbose_name_plural = _("ballots")
         ordering = ("pk",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(
-                fields=["request", "version", "stage", "actor"], name="approvals_ballot_once"
-            ),
+            models.UniqueConstraint(fields=["request", "version", "stage", "actor"], name="approvals_ballot_once"),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["actor", "-cast_at"], name="approvals_ballot_mine")

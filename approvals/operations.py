@@ -178,7 +178,16 @@ def approval_decide(
         if request.is_pending and _close_if_over(request, _promise_lock(request), now) is None:
             if digest is not None and digest != request.digest:
                 raise RequestChanged(_("The request has changed since you read it. Nothing was decided."))
-            return _ballot_cast(request, ballots, found, actor.get_username(), outcome, comment, channel, now)
+            return _ballot_cast(
+                request,
+                ballots,
+                found,
+                name=actor.get_username(),
+                outcome=outcome,
+                comment=comment,
+                channel=channel,
+                now=now,
+            )
     # Closed before, or just now: that is committed, and the person learns by whom and when.
     raise closed_error(request)
 
@@ -187,6 +196,7 @@ def _ballot_cast(
     request: ApprovalRequest,
     ballots: list[Ballot],
     found: Eligibility,
+    *,
     name: str,
     outcome: str,
     comment: str,
@@ -362,9 +372,7 @@ def _close_if_over(request: ApprovalRequest, promise: Promise, now: int) -> str 
         _cancel(request, wording.EXECUTION_OVER, now)
     elif request.deadline_at is not None and request.deadline_at <= now:
         ballots = list(request.ballots.filter(version=request.version))
-        _decide(
-            request, request.timeout_outcome, ballots, by="", comment="", channel=TIMER, now=now, is_timeout=True
-        )
+        _decide(request, request.timeout_outcome, ballots, by="", comment="", channel=TIMER, now=now, is_timeout=True)
     else:
         return None
     return request.state

@@ -36,9 +36,7 @@ class Outcome:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _name.fullmatch(self.name):
-            raise InvalidCard(
-                f"An outcome is named by a lower-case word such as 'canary', not {self.name!r:.60}."
-            )
+            raise InvalidCard(f"An outcome is named by a lower-case word such as 'canary', not {self.name!r:.60}.")
         if self.kind not in KINDS or self.comment not in ("required", "optional"):
             raise InvalidCard(
                 f"Outcome {self.name!r}: kind is one of {', '.join(KINDS)}; comment required or optional."
@@ -79,8 +77,7 @@ def outcomes_of(outcomes: Iterable[Outcome | str] | None) -> tuple[Outcome, ...]
         return (approve(), reject())
     known = {"approve": approve, "reject": reject, "request_changes": request_changes}
     found = tuple(
-        item if isinstance(item, Outcome) else known[item]() if item in known else Outcome(item)
-        for item in outcomes
+        item if isinstance(item, Outcome) else known[item]() if item in known else Outcome(item) for item in outcomes
     )
     names = [outcome.name for outcome in found]
     if not names or len(set(names)) != len(names):

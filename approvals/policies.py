@@ -18,9 +18,7 @@ REQUESTER = "requester"
 SAME_PERSON_TWICE = "same_person_twice"
 FORMAT = 1
 
-_principal = re.compile(
-    r"(user|group):[^\x00-\x1f\x7f]{1,150}|permission:[a-z0-9_]+\.[a-z0-9_.]+", re.IGNORECASE
-)
+_principal = re.compile(r"(user|group):[^\x00-\x1f\x7f]{1,150}|permission:[a-z0-9_]+\.[a-z0-9_.]+", re.IGNORECASE)
 
 
 class InvalidPolicy(InvalidCard):
@@ -38,20 +36,20 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class AllOf:
     """Every part is satisfied; one ballot counts in each part that its voter belongs to."""
 
     parts: "tuple[Requirement, ...]"
 
 
 @dataclass(frozen=True, slots=True)
-class Any_:
+class AnyOf:
     """One part is satisfied."""
 
     parts: "tuple[Requirement, ...]"
 
 
-Requirement = Count | All | Any_
+Requirement = Count | AllOf | AnyOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +94,7 @@ class Policy:
         """This policy, with more people excluded."""
         more = tuple(_never(item) for item in _listed(never))
         extra = tuple(item for item in more if item not in self.never)
-        return (
-            Policy(self.name, stages=self.stages, never=[*self.never, *extra], veto=self.veto)
-            if extra
-            else self
-        )
+        return Policy(self.name, stages=self.stages, never=[*self.never, *extra], veto=self.veto) if extra else self
 
 
 # -- writing a policy ------------------------------------------------------------------------------------------------
@@ -113,7 +107,7 @@ def any_of(*parts: Any) -> Requirement:
     if not others:
         return Count(_principals(principals))
     counted = [Count(_principals(principals))] if principals else []
-    return Any_((*counted, *others)) if len(counted) + len(others) > 1 else others[0]
+    return AnyOf((*counted, *others)) if len(counted) + len(others) > 1 else others[0]
 
 
 def all_of(*parts: Any) -> Requirement:
@@ -121,7 +115,7 @@ def all_of(*parts: Any) -> Requirement:
     requirements = tuple(requirement_of(part) for part in parts)
     if not requirements:
         raise InvalidPolicy("all_of() needs at least one part.")
-    return All(requirements) if len(requirements) > 1 else requirements[0]
+    return AllOf(requirements) if len(requirements) > 1 else requirements[0]
 
 
 def n_of(n: int, *principals: str) -> Requirement:
@@ -158,18 +152,16 @@ def policy_of(to: Any, *, never: Any = ()) -> Policy:
     """
     if isinstance(to, Policy):
         return to.but_never(never)
-    if isinstance(to, str | Count | All | Any_):
+    if isinstance(to, str | Count | AllOf | AnyOf):
         return Policy(stages=[requirement_of(to)], never=never)
     if isinstance(to, Iterable) and not isinstance(to, Mapping):
         return Policy(stages=[any_of(*to)], never=never)
-    raise InvalidPolicy(
-        f"{to!r:.100} names nobody: write 'user:ana', 'group:finance', a list of them, or a Policy."
-    )
+    raise InvalidPolicy(f"{to!r:.100} names nobody: write 'user:ana', 'group:finance', a list of them, or a Policy.")
 
 
 def requirement_of(part: Any) -> Requirement:
     """A requirement as it is, a principal as one person of it."""
-    if isinstance(part, Count | All | Any_):
+    if isinstance(part, Count | AllOf | AnyOf):
         return part
     return Count((principal_of(part),))
 
@@ -230,17 +222,17 @@ def _freeze(requirement: Requirement) -> dict[str, Any]:
             return {"need": need, "of": list(principals)}
         case Count(principals, _, percent):
             return {"percent": percent, "of": list(principals)}
-        case All(parts):
+        case AllOf(parts):
             return {"all": [_freeze(part) for part in parts]}
-        case Any_(parts):
+        case AnyOf(parts):
             return {"any": [_freeze(part) for part in parts]}
 
 
 def _thaw(frozen: Mapping[str, Any]) -> Requirement:
     if "all" in frozen:
-        return All(tuple(_thaw(part) for part in frozen["all"]))
+        return AllOf(tuple(_thaw(part) for part in frozen["all"]))
     if "any" in frozen:
-        return Any_(tuple(_thaw(part) for part in frozen["any"]))
+        return AnyOf(tuple(_thaw(part) for part in frozen["any"]))
     if "percent" in frozen:
         return percent_of(frozen["percent"], *frozen["of"])
     return n_of(frozen["need"], *frozen["of"])
@@ -250,7 +242,7 @@ def _thaw(frozen: Mapping[str, Any]) -> Requirement:
 
 
 def _listed(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str | Marker | Count | All | Any_) else list(value)
+    return [value] if isinstance(value, str | Marker | Count | AllOf | AnyOf) else list(value)
 
 
 def _never(item: Any) -> str:

@@ -203,4 +203,3 @@ def reason_for(user_principals: list[str], request: ApprovalRequest) -> str:
     if any(p.startswith("user:") for p in mine):
         return ""
     return wording.names(mine)
-

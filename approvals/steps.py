@@ -49,17 +49,15 @@ class DurableAnswerer:
         pass
 
     def open_request(self, promise_id: str, execution_id: str, workflow: str, card: dict[str, Any]) -> str:
-        from approvals import operations  # noqa: PLC0415 (needs Django; local mode does not)
-        from promises.times import now_ms  # noqa: PLC0415
+        from approvals import operations
+        from promises.times import now_ms
 
-        opened = operations.approval_open(
-            promise_id, card, execution_id=execution_id, workflow=workflow, now=now_ms()
-        )
+        opened = operations.approval_open(promise_id, card, execution_id=execution_id, workflow=workflow, now=now_ms())
         return str(opened.id)
 
     def read_decision(self, promise_id: str) -> Decision:
-        from approvals import operations  # noqa: PLC0415
-        from promises.times import now_ms  # noqa: PLC0415
+        from approvals import operations
+        from promises.times import now_ms
 
         return operations.approval_answer(promise_id, now=now_ms())
 
@@ -101,7 +99,7 @@ class Approval:
         show: Iterable[Block] = (),
         outcomes: Iterable[Outcome | str] | None = None,
         risk: str = "medium",
-        timeout: After | None = None,
+        timeout: After | None = None,  # noqa: ASYNC109 (of the request, not of this call)
         requester: str | None = None,
         never: Any = (),
     ) -> OpenRequest:
@@ -127,9 +125,7 @@ class Approval:
         )
         answerer = _answerer(ctx)
         deadline = (
-            timedelta(milliseconds=asked.timeout_ms)
-            if asked.timeout_ms and not answerer.keeps_deadlines
-            else None
+            timedelta(milliseconds=asked.timeout_ms) if asked.timeout_ms and not answerer.keeps_deadlines else None
         )
         promise = ctx.promise(timeout=deadline, data={"question": asked.title}, tags={TAG: "1"})
         answerer.bind(promise.activation.store)

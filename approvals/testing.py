@@ -86,9 +86,7 @@ class Human:
 
     @property
     def inbox(self) -> Inbox:
-        return Inbox(
-            r for r in self.humans.requests.values() if r.is_pending and r.eligibility(self.name).allowed
-        )
+        return Inbox(r for r in self.humans.requests.values() if r.is_pending and r.eligibility(self.name).allowed)
 
     def approve(self, request: HeldRequest, comment: str = "") -> None:
         self.decide(request, "approve", comment)
@@ -152,9 +150,7 @@ class Humans:
         request = self.requests[promise_id]
         promise = self.promise(request)
         card, outcome = request.card, request.outcome
-        is_late = (
-            not outcome and promise.state == PromiseState.REJECTED_TIMEDOUT and bool(card.timeout_outcome)
-        )
+        is_late = not outcome and promise.state == PromiseState.REJECTED_TIMEDOUT and bool(card.timeout_outcome)
         if is_late:
             outcome = card.timeout_outcome
         offered = card.outcome(outcome)
@@ -195,16 +191,14 @@ class Humans:
             verdicts.ballot_check(found, request.card.outcomes, outcome, comment)
             stage = verdicts.current_stage(request.card.policy, request.casts, self.members)
             at = to_datetime(self._now())
-            assert at is not None  # noqa: S101 (the clock is within the calendar)
+            assert at is not None
             request.casts.append(Cast(name, outcome, found.matched, stage))
             request.ballots.append(BallotRecord(name, outcome, comment, at))
-            verdict = verdicts.evaluate(
-                request.card.policy, request.casts, request.card.outcomes, self.members
-            )
+            verdict = verdicts.evaluate(request.card.policy, request.casts, request.card.outcomes, self.members)
             if isinstance(verdict, Decided):
                 request.outcome = verdict.outcome
                 value = Value.of({"outcome": verdict.outcome, "comment": comment, "by": name})
-                assert self._store is not None  # noqa: S101 (a request was opened, so it was bound)
+                assert self._store is not None
                 self._store.settle(request.promise_id, PromiseState.RESOLVED, value)
 
     def _answer(self, request: HeldRequest, answer: Answer) -> None:
@@ -221,11 +215,7 @@ class Humans:
         asked = policy.principals(stage)
         for principal in asked:
             if not self.members.get(principal):
-                invented = (
-                    principal.partition(":")[2]
-                    if principal.startswith("user:")
-                    else f"somebody of {principal}"
-                )
+                invented = principal.partition(":")[2] if principal.startswith("user:") else f"somebody of {principal}"
                 self.members.setdefault(principal, set()).add(invented)
         for name in sorted({name for principal in asked for name in self.members[principal]}):
             if request.eligibility(name).allowed:

@@ -11,7 +11,7 @@ from typing import Any
 
 from approvals.errors import AlreadyVoted, CommentRequired, NotEligible, UnknownOutcome
 from approvals.outcomes import Outcome, gettext_noop
-from approvals.policies import All, Any_, Count, Policy, Requirement, counts_in
+from approvals.policies import AllOf, AnyOf, Count, Policy, Requirement, counts_in
 
 # Who matches each principal now: {"group:finance": {"bob", "carol"}}.
 Members = Mapping[str, Collection[str]]
@@ -83,11 +83,9 @@ def evaluate(
             return Decided(ballot.outcome)
     for stage, requirement in enumerate(policy.stages):
         cast = [ballot for ballot in ballots if ballot.stage == stage]
-        winner = next(
-            (name for name in _names(cast) if _is_met(requirement, _voters(cast, name), members)), None
-        )
+        winner = next((name for name in _names(cast) if _is_met(requirement, _voters(cast, name), members)), None)
         if winner is None:
-            return _open(policy, stage, ballots, known, members, requester)
+            return _open(policy, stage, ballots, known, members=members, requester=requester)
         if stage == len(policy.stages) - 1:
             return Decided(winner)
     raise AssertionError("a policy has at least one stage")
@@ -111,14 +109,10 @@ def progress_of(
     furthest: dict[str, tuple[str, ...]] = {}
     for name in _names(cast) or [""]:
         voters = _voters(cast, name)
-        if sum(len(_of(count, voters)) for count in counts) >= sum(
-            len(_of(count, furthest)) for count in counts
-        ):
+        if sum(len(_of(count, voters)) for count in counts) >= sum(len(_of(count, furthest)) for count in counts):
             furthest = voters
     return tuple(
-        Progress(
-            count.principals, min(len(_of(count, furthest)), _need(count, members)), _need(count, members)
-        )
+        Progress(count.principals, min(len(_of(count, furthest)), _need(count, members)), _need(count, members))
         for count in counts
     )
 
@@ -128,11 +122,12 @@ def _open(
     stage: int,
     ballots: Sequence[Cast],
     known: Mapping[str, Outcome],
+    *,
     members: Members | None,
     requester: str,
 ) -> Open | Stalled:
     progress = progress_of(policy, ballots, stage, members)
-    if members is None or _is_reachable(policy, stage, ballots, known, members, requester):
+    if members is None or _is_reachable(policy, stage, ballots, known, members=members, requester=requester):
         return Open(stage, progress)
     return Stalled(stage, progress)
 
@@ -142,6 +137,7 @@ def _is_reachable(
     stage: int,
     ballots: Sequence[Cast],
     known: Mapping[str, Outcome],
+    *,
     members: Members,
     requester: str,
 ) -> bool:
@@ -177,9 +173,9 @@ def _is_met(requirement: Requirement, voters: Mapping[str, tuple[str, ...]], mem
     match requirement:
         case Count():
             return len(_of(requirement, voters)) >= _need(requirement, members)
-        case All(parts):
+        case AllOf(parts):
             return all(_is_met(part, voters, members) for part in parts)
-        case Any_(parts):
+        case AnyOf(parts):
             return any(_is_met(part, voters, members) for part in parts)
 
 
@@ -247,9 +243,7 @@ class Voter:
     is_person: bool = True
 
 
-def eligibility(
-    policy: Policy, voter: Voter, ballots: Sequence[Cast], *, requester: str, stage: int
-) -> Eligibility:
+def eligibility(policy: Policy, voter: Voter, ballots: Sequence[Cast], *, requester: str, stage: int) -> Eligibility:
     """Each rule of the policy for this voter. The request's own state (is it still open?) is not a rule of the
     policy."""
     has_veto = bool(voter.matched & set(policy.veto))
@@ -277,9 +271,7 @@ def ballot_check(found: Eligibility, outcomes: Iterable[Outcome], outcome: str, 
     if chosen is None:
         raise UnknownOutcome
     if found.may_only_reject and not chosen.is_negative:
-        raise NotEligible(
-            "", Eligibility(False, (*found.rules, Rule("veto", False, VETO_ONLY)), found.matched, True)
-        )
+        raise NotEligible("", Eligibility(False, (*found.rules, Rule("veto", False, VETO_ONLY)), found.matched, True))
     if chosen.needs_comment and not comment.strip():
         raise CommentRequired
     return chosen
@@ -318,9 +310,7 @@ _AS = {
 }
 
 
-def _never_rules(
-    policy: Policy, voter: Voter, requester: str, ballots: Sequence[Cast], stage: int
-) -> list[Rule]:
+def _never_rules(policy: Policy, voter: Voter, requester: str, ballots: Sequence[Cast], stage: int) -> list[Rule]:
     rules = []
     if policy.excludes_requester:
         is_requester = bool(requester) and voter.name == requester
@@ -342,19 +332,13 @@ def _never_rules(
     if barred:
         mine = [p for p in barred if p in voter.matched]
         message = (
-            gettext_noop("The policy excludes %(name)s.")
-            if mine
-            else gettext_noop("The policy does not exclude you.")
+            gettext_noop("The policy excludes %(name)s.") if mine else gettext_noop("The policy does not exclude you.")
         )
-        rules.append(
-            Rule("excluded", not mine, message, {"name": ", ".join(p.partition(":")[2] for p in mine)})
-        )
+        rules.append(Rule("excluded", not mine, message, {"name": ", ".join(p.partition(":")[2] for p in mine)}))
     return rules
 
 
-def _stage_rule(
-    policy: Policy, voter: Voter, stage: int, here: tuple[str, ...], has_veto: bool
-) -> Rule | None:
+def _stage_rule(policy: Policy, voter: Voter, stage: int, here: tuple[str, ...], has_veto: bool) -> Rule | None:
     if len(policy.stages) == 1 or not voter.matched:
         return None
     passed = bool(here) or has_veto

@@ -56,7 +56,10 @@ def of_vote(request: "ApprovalRequest", outcome: str) -> str:
 def of_event(event: "AuditEvent", request: "ApprovalRequest") -> str:
     """What happened, in one line."""
     offered = request.outcome_named(event.data.get("outcome", ""))
-    said = {"who": event.actor or _("a machine"), "outcome": _(offered.label) if offered else event.data.get("outcome", "")}
+    said = {
+        "who": event.actor or _("a machine"),
+        "outcome": _(offered.label) if offered else event.data.get("outcome", ""),
+    }
     text = _EVENTS.get(event.kind)
     return _(text) % said if text else event.kind
 

@@ -22,7 +22,10 @@ register = template.Library()
 DIFF_CONTEXT = 3
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-_TAGS = set("p br hr em strong code pre blockquote ul ol li h1 h2 h3 h4 h5 h6 a table thead tbody tr th td".split())
+_TAGS = {
+    *("p", "br", "hr", "em", "strong", "code", "pre", "blockquote", "ul", "ol", "li", "a"),
+    *("h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"),
+}
 
 
 # -- words -----------------------------------------------------------------------------------------------------------
@@ -71,7 +74,9 @@ def outcome_label(request: ApprovalRequest, name: str) -> str:
 def outcome_icon(request: ApprovalRequest, name: str) -> str:
     """The icon of an outcome: a tick only for an approval."""
     found = request.outcome_named(name)
-    return {"approve": "circle-check", "reject": "circle-x", "changes": "undo-2"}.get(found.kind if found else "", "vote")
+    return {"approve": "circle-check", "reject": "circle-x", "changes": "undo-2"}.get(
+        found.kind if found else "", "vote"
+    )
 
 
 @register.filter

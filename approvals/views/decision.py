@@ -81,18 +81,22 @@ def decide(request: HttpRequest, approval: ApprovalRequest, now: int) -> HttpRes
             digest=form.cleaned_data["digest"] or None,
             stage=form.cleaned_data["stage"],
         )
-    except CommentRequired:
-        typed.comment_error = _("Say why, in a word or two: it is what the person who asked will read.")
-        return page(request, approval, now, typed, status=422)
-    except NotEligible as error:
-        if error.status == 403:
-            return refused(request, error.eligibility or queries.eligibility(approval, request.user, now))
-        typed.trouble = str(error)
-        return page(request, approval, now, typed, status=error.status)
     except ApprovalError as error:
-        typed.trouble = str(error)
-        return page(request, approval, now, typed, status=error.status)
+        return not_taken(request, approval, now, typed, error)
     return answered(request, vote, now)
+
+
+def not_taken(
+    request: HttpRequest, approval: ApprovalRequest, now: int, typed: Typed, error: ApprovalError
+) -> HttpResponse:
+    """The page with why the answer was refused; what was typed is still in it."""
+    if isinstance(error, NotEligible) and error.status == 403:
+        return refused(request, error.eligibility or queries.eligibility(approval, request.user, now))
+    if isinstance(error, CommentRequired):
+        typed.comment_error = _("Say why, in a word or two: it is what the person who asked will read.")
+    else:
+        typed.trouble = str(error)
+    return page(request, approval, now, typed, status=error.status)
 
 
 def answered(request: HttpRequest, vote: operations.Vote, now: int) -> HttpResponse:

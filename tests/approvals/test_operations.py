@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -10,6 +11,7 @@ from django.db import connection, connections
 
 from approvals import operations
 from approvals.audit import event_hash
+from approvals.cards import after, card
 from approvals.errors import (
     AlreadyDecided,
     AlreadyVoted,
@@ -21,12 +23,12 @@ from approvals.errors import (
     RequestNotFound,
     UnknownOutcome,
 )
-from approvals.cards import after
 from approvals.models import ApprovalRequest, AuditEvent, Ballot, Decision, RequestState, SettledPromise
 from approvals.policies import Policy, n_of, requester
 from promises import store
 from promises.errors import PromiseNotFound
 from promises.times import now_ms
+from promises.values import Value
 from tests.approvals.conftest import people_create, request_open
 
 People = dict[str, User]
@@ -99,8 +101,6 @@ def test_opening_again_changes_nothing(people: People, ask: Ask) -> None:
 
 
 def test_a_request_needs_its_promise_first(people: People) -> None:
-    from approvals.cards import card
-
     with pytest.raises(PromiseNotFound):
         operations.approval_open("nobody:1", card("Pay?", to="user:bob").to_json(), now=now_ms())
     assert not ApprovalRequest.objects.exists()
@@ -257,8 +257,6 @@ def test_the_sweep_closes_what_was_settled_elsewhere(people: People, ask: Ask) -
 
 
 def test_an_answer_written_around_the_approval_is_not_believed(people: People, ask: Ask) -> None:
-    from promises.values import Value
-
     request = ask()
     forged = Value.of({"outcome": "approve", "by": "bob"})
     store.promise_settle(request.promise_id, "resolved", forged, now=now_ms())
@@ -334,7 +332,7 @@ def test_of_two_people_at_once_one_decides_and_the_other_is_told() -> None:
     for number in range(10):
         request = request_open(id=f"race-{number}:1")
         results = at_once(
-            lambda: decide(request, people["bob"]), lambda: decide(request, people["carol"], "reject", "no")
+            partial(decide, request, people["bob"]), partial(decide, request, people["carol"], "reject", "no")
         )
         late = [result for result in results if isinstance(result, AlreadyDecided)]
         decision = Decision.objects.get(request=request)
@@ -351,7 +349,7 @@ def test_a_person_and_the_timer_at_once_give_one_answer() -> None:
         now = now_ms()
         request = request_open(id=f"late-{number}:1", now=now, timeout=after("1h", then="reject"))
         due = now + 3_600_000
-        at_once(lambda: decide(request, people["bob"], now=due - 1), lambda: operations.approvals_expire(due))
+        at_once(partial(decide, request, people["bob"], now=due - 1), partial(operations.approvals_expire, due))
         operations.approvals_expire(due)
         decision = Decision.objects.get(request=request)
         assert (decision.by, decision.outcome) in [("bob", "approve"), ("", "reject")]
@@ -365,8 +363,8 @@ def test_a_decision_and_a_cancel_at_once_agree() -> None:
     for number in range(10):
         request = request_open(id=f"cancel-{number}:1")
         results = at_once(
-            lambda: decide(request, people["bob"]),
-            lambda: store.promise_settle(request.promise_id, "rejected_canceled", now=now_ms()),
+            partial(decide, request, people["bob"]),
+            partial(store.promise_settle, request.promise_id, "rejected_canceled", now=now_ms()),
         )
         operations.approvals_expire(now_ms())
         request.refresh_from_db()
@@ -376,8 +374,6 @@ def test_a_decision_and_a_cancel_at_once_agree() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_opening_twice_at_once_is_opening_once() -> None:
-    from approvals.cards import card
-
     people_create()
     request = request_open(id="twin-0:1")
     ApprovalRequest.objects.all().delete()
