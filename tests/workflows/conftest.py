@@ -1,6 +1,6 @@
 """Functions and clocks for tests of the programming model, in local mode unless they say otherwise."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -9,9 +9,9 @@ from workflows.registry import registry
 
 
 @pytest.fixture
-def play() -> Iterator[Playground]:
+def play() -> Playground:
     """Local mode on a virtual clock."""
-    yield Playground()
+    return Playground()
 
 
 @pytest.fixture(autouse=True)
