@@ -247,7 +247,7 @@ def _ballots_count(request: ApprovalRequest, ballots: list[Ballot], now: int) ->
     if verdict.stage != request.stage:
         _stage_begin(request, policy, verdict.stage)
     is_stalled = isinstance(verdict, Stalled)
-    if is_stalled and not request.is_stalled:
+    if isinstance(verdict, Stalled) and not request.is_stalled:
         event_append(str(request.pk), "stalled", now=now, channel=WORKFLOW, data={"reason": verdict.reason})
     request.is_stalled = is_stalled
     request.save(update_fields=["stage", "is_stalled"])
@@ -367,7 +367,7 @@ def _close_if_over(request: ApprovalRequest, promise: Promise, now: int) -> str 
     """Close a pending request whose promise is settled or whose deadline has come; returns the state, or None if it is
     still open. The caller holds both locks."""
     if promise.state != PromiseState.PENDING:
-        _cancel(request, _REASONS.get(promise.state, wording.SETTLED_OUTSIDE), now)
+        _cancel(request, _REASONS.get(str(promise.state), wording.SETTLED_OUTSIDE), now)
     elif promise.timeout_at <= now:  # the clock is about to settle it
         _cancel(request, wording.EXECUTION_OVER, now)
     elif request.deadline_at is not None and request.deadline_at <= now:
@@ -378,7 +378,7 @@ def _close_if_over(request: ApprovalRequest, promise: Promise, now: int) -> str 
     return request.state
 
 
-_REASONS = {
+_REASONS: dict[str, str] = {
     PromiseState.REJECTED_CANCELED: wording.EXECUTION_CANCELED,
     PromiseState.REJECTED_TIMEDOUT: wording.EXECUTION_OVER,
 }
@@ -494,7 +494,7 @@ def _notify(request: ApprovalRequest, event: str) -> None:
 
 
 def _iso(ms: int) -> str:
-    return _moment(ms).isoformat()
+    return str(_moment(ms).isoformat())
 
 
 def _moment(ms: int | None) -> Any:

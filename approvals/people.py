@@ -27,7 +27,7 @@ def principals_of(user: Any) -> list[str]:
 def voter_of(user: Any, policy: Policy, *, is_person: bool = True) -> Voter:
     """The user as this policy sees him now. `is_person` is False for a token that acts for a machine."""
     named = {*policy.principals(), *policy.veto, *policy.never}
-    return Voter(user.get_username(), named.intersection(principals_of(user)), is_person)
+    return Voter(user.get_username(), frozenset(named.intersection(principals_of(user))), is_person)
 
 
 def user_now(user: Any) -> Any:

@@ -80,7 +80,8 @@ class OpenRequest:
         # Whatever settled the promise, what counts is what was recorded.
         with suppress(PromiseTimeout, PromiseCanceled, RemoteError):
             await self._promise
-        return await self._ctx.run(self._answerer.read_decision, self._promise.id)
+        decision: Decision = await self._ctx.run(self._answerer.read_decision, self._promise.id)
+        return decision
 
 
 class Approval:

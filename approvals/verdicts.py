@@ -248,14 +248,14 @@ def eligibility(policy: Policy, voter: Voter, ballots: Sequence[Cast], *, reques
     policy."""
     has_veto = bool(voter.matched & set(policy.veto))
     here = tuple(p for p in policy.principals(stage) if p in voter.matched)
-    rules = [
+    found: list[Rule | None] = [
         _person_rule(voter),
         _audience_rule(policy, voter, has_veto),
         *_never_rules(policy, voter, requester, ballots, stage),
         _stage_rule(policy, voter, stage, here, has_veto),
         _once_rule(voter, ballots, stage),
     ]
-    rules = [rule for rule in rules if rule is not None]
+    rules = [rule for rule in found if rule is not None]
     matched = here or tuple(p for p in policy.veto if p in voter.matched)
     allowed = all(rule.passed for rule in rules)
     return Eligibility(allowed, tuple(rules), matched, may_only_reject=has_veto and not here)

@@ -20,7 +20,7 @@ from approvals.drafts import draft_keep, draft_take
 from approvals.errors import ApprovalError, CommentRequired, NotEligible, RequestNotFound
 from approvals.models import ApprovalRequest
 from approvals.views.inbox import inbox_context
-from approvals.views.refusals import not_found, refused
+from approvals.views.refusals import is_htmx, not_found, refused
 from promises.times import now_ms
 
 CHANNEL = "page"
@@ -67,7 +67,7 @@ def decide(request: HttpRequest, approval: ApprovalRequest, now: int) -> HttpRes
         typed.trouble = _("This page was older than your sign-in, so nothing was decided. Read it, and send it again.")
         return page(request, approval, now, typed, status=409)
     if not form.is_valid():
-        typed.comment_error = " ".join(form.errors.get("comment", []))
+        typed.comment_error = " ".join(str(error) for error in form.errors.get("comment", []))
         typed.trouble = "" if typed.comment_error else _("This is no answer that the request offers.")
         return page(request, approval, now, typed, status=422)
     try:
@@ -102,14 +102,15 @@ def not_taken(
 def answered(request: HttpRequest, vote: operations.Vote, now: int) -> HttpResponse:
     """After an answer: the list goes on with the next row, the page shows the answer."""
     told = wording.of_vote(vote.request, vote.ballot.outcome)
+    recorded = _("Your answer is recorded.")
     if request.POST.get("from") == "list":
         messages.success(request, told)
-        if request.htmx:
+        if is_htmx(request):
             return render(request, "approvals/inbox.html#lists", {**inbox_context(request, now), "is_part": True})
         return redirect("approvals:inbox")
-    if request.htmx:
-        return page(request, vote.request, now, Typed(notice=told))
-    messages.success(request, told)
+    if is_htmx(request):
+        return page(request, vote.request, now, Typed(notice=recorded))
+    messages.success(request, recorded)
     return redirect(vote.request)
 
 
@@ -118,7 +119,7 @@ def page(request: HttpRequest, approval: ApprovalRequest, now: int, typed: Typed
     if status >= 400 and not queries.can_see(request.user, approval):
         return refused(request, queries.eligibility(approval, request.user, now))
     approval.refresh_from_db()
-    name = "approvals/decision.html#decision" if request.htmx else "approvals/decision.html"
+    name = "approvals/decision.html#decision" if is_htmx(request) else "approvals/decision.html"
     return render(request, name, context_of(request, approval, now, typed), status=status)
 
 
@@ -200,4 +201,4 @@ def csrf_reason(request: HttpRequest) -> Any:
     """Why the POST cannot be trusted to come from one of our pages; None when it does."""
     check = _Check(lambda _request: HttpResponse())
     check.process_request(request)
-    return check.process_view(request, lambda: None, (), {})
+    return check.process_view(request, HttpResponse, (), {})

@@ -6,10 +6,15 @@ from django.shortcuts import render
 from approvals.verdicts import Eligibility
 
 
+def is_htmx(request: HttpRequest) -> bool:
+    """Whether htmx asks, which wants only the part that changes."""
+    return request.headers.get("HX-Request") == "true"
+
+
 def refused(request: HttpRequest, eligibility: Eligibility) -> HttpResponse:
     """403, with every rule. Nothing of the request's content is shown."""
     response = render(request, "approvals/refused.html", {"eligibility": eligibility}, status=403)
-    if request.htmx:
+    if is_htmx(request):
         response["HX-Retarget"] = "body"
     return response
 
