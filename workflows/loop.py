@@ -17,7 +17,7 @@ class Loop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self._check: asyncio.Handle | None = None
+        self._is_quiet = False
         self.set_task_factory(_numbered_task)  # type: ignore[arg-type]
 
     @classmethod
@@ -42,10 +42,10 @@ class Loop(asyncio.SelectorEventLoop):
 
     def turn(self) -> None:
         """Run callbacks until none is ready: every body then waits for something outside this thread."""
-        # A step that ends during a turn stops it early and leaves the check in the queue; a second one beside it
-        # would never see the queue empty.
-        self._check = self._check or self.call_soon(self._stop_when_quiet)
-        self.run_forever()
+        self._is_quiet = False
+        self.call_soon(self._stop_when_quiet)
+        while not self._is_quiet:  # a step that ends during a turn stops it early
+            self.run_forever()
 
     def wait(self) -> None:
         """Block until something calls `stop` (a finished step, a timer, another thread by `call_soon_threadsafe`)."""
@@ -54,10 +54,10 @@ class Loop(asyncio.SelectorEventLoop):
     def _stop_when_quiet(self) -> None:
         # The queue of ready handles is asyncio's own, unchanged since Python 3.4; there is no public way to ask
         # whether it is empty.
-        self._check = None
         if self._ready:  # type: ignore[attr-defined]
-            self._check = self.call_soon(self._stop_when_quiet)
+            self.call_soon(self._stop_when_quiet)
         else:
+            self._is_quiet = True
             self.stop()
 
 

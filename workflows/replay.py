@@ -167,6 +167,7 @@ class Activation:
                 break
         if self._threads is not None:
             self._threads.shutdown(wait=True)
+            self.loop.turn()  # what they still had to say
         for task in [*tasks, *(body.task for body in self.bodies)]:
             if task.done():
                 error_of(task)  # one that nobody looked at would be reported as forgotten
@@ -308,8 +309,10 @@ class Activation:
         )
 
     def _attempt_ended(self, done: Any) -> None:
+        if self.is_closed:
+            return
         self.in_flight -= 1
-        if not done.cancelled() and not self.is_closed:
+        if not done.cancelled():
             try:
                 self._end_attempt(done.result())
             except BaseException as error:  # the lease is lost, or the store: no outcome of the step
@@ -332,6 +335,8 @@ class Activation:
         self.loop.call_later(attempt.retry_in, self._try_again, attempt.operation)
 
     def _try_again(self, operation: Operation) -> None:
+        if self.is_closed:
+            return
         self.in_flight -= 1
         self.leaves.append(operation)
         self.loop.stop()
