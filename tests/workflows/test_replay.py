@@ -1,4 +1,4 @@
-"""What a replay may rely on, and how everything that breaks it is caught: halted with a reason, resumable after a fix."""
+"""What a replay may rely on, and how what breaks it is caught: halted with a reason, resumable after a fix."""
 
 import asyncio
 import logging

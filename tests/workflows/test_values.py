@@ -193,15 +193,13 @@ def test_errors_across_the_boundary(play: Playground, error: Exception, comes_ba
 
     @workflow
     async def flow(ctx: Context) -> str:
-        try:
+        with pytest.raises(type(comes_back_as)) as caught:
             await ctx.rpc(child)  # across two boundaries
-        except Exception as caught:
-            assert type(caught) is type(comes_back_as)
-            assert str(caught) == str(comes_back_as)
-            if isinstance(caught, RemoteError):
-                assert caught.name == (error.name if isinstance(error, RemoteError) else type(error).__name__)
-            return "caught"
-        return ""
+        assert type(caught.value) is type(comes_back_as)
+        assert str(caught.value) == str(comes_back_as)
+        if isinstance(caught.value, RemoteError):
+            assert caught.value.name == (error.name if isinstance(error, RemoteError) else type(error).__name__)
+        return "caught"
 
     assert play.run(flow) == "caught"
 

@@ -19,7 +19,7 @@ class Rollback(Exception):
 
 
 def test_rolled_back_there_is_no_promise_and_no_message(sent: Sent) -> None:
-    with pytest.raises(Rollback), transaction.atomic():
+    with pytest.raises(Rollback), transaction.atomic():  # noqa: PT012 (what is rolled back)
         create_task("p")
         raise Rollback
     assert (rows()["promise"], rows()["task"], sent) == ([], [], [])
@@ -38,7 +38,7 @@ def test_a_settlement_rolled_back_wakes_nobody(sent: Sent, notified: Callable[[s
     store.promise_register_listener("r:1", now=NOW)
     create_suspended("r", "r:1")
     sent.clear()
-    with pytest.raises(Rollback), transaction.atomic():
+    with pytest.raises(Rollback), transaction.atomic():  # noqa: PT012 (what is rolled back)
         store.promise_settle("r:1", "resolved", now=NOW)
         assert store.promise_get("r:1", now=NOW).state == "resolved"
         raise Rollback
@@ -49,7 +49,7 @@ def test_a_settlement_rolled_back_wakes_nobody(sent: Sent, notified: Callable[[s
 def test_a_savepoint_rolled_back_takes_its_verbs_with_it(sent: Sent) -> None:
     with transaction.atomic():
         create_task("kept")
-        with pytest.raises(Rollback), transaction.atomic():
+        with pytest.raises(Rollback), transaction.atomic():  # noqa: PT012 (what is rolled back)
             create_task("undone")
             raise Rollback
     assert [row["id"] for row in rows()["promise"]] == ["kept"]
@@ -88,7 +88,7 @@ def test_a_lost_connection_is_tried_once_more() -> None:
 
 def test_inside_a_transaction_it_is_not() -> None:
     create("p")
-    with pytest.raises(DatabaseError), transaction.atomic():
+    with pytest.raises(DatabaseError), transaction.atomic():  # noqa: PT012 (what is rolled back)
         with psycopg.connect(**_connection_parameters(), autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(%s)", (connection.connection.info.backend_pid,))
         store.promise_get("p", now=NOW)

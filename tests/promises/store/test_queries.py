@@ -1,0 +1,44 @@
+"""The reads: an execution's call graph, the list of executions, tasks by id."""
+
+from promises import store
+from promises.queries import executions, promise_graph, tasks_of
+from tests.promises.making import NOW, create, create_acquired, create_task
+
+
+def test_a_call_graph_is_the_root_and_everything_below_it_in_id_order() -> None:
+    for id in ("r", "r:2", "r:1", "r:1.1", "r:10", "r.5", "r;", "rx:1", "q:1"):
+        create(id)
+    assert [p.id for p in promise_graph("r", now=NOW)] == ["r", "r:1", "r:1.1", "r:10", "r:2"]
+
+
+def test_with_deadlines_applied_and_at_most_so_many() -> None:
+    create("r")
+    for number in range(5):
+        create(f"r:{number}", timeout_at=NOW + 5)
+    graph = promise_graph("r", now=NOW + 5, limit=3)
+    assert [p.state for p in graph] == ["pending"] + ["rejected_timedout"] * 3
+
+
+def test_there_is_none() -> None:
+    assert promise_graph("r", now=NOW) == []
+
+
+def test_executions_are_roots_with_a_target_newest_first() -> None:
+    create_task("old", now=NOW - 1, origin="old")
+    create_task("new", origin="new")
+    create_task("new:1", origin="new")  # a remote call
+    create_task("odd:1")  # no origin of its own: below one that is not here
+    create("latent")
+    assert [p.id for p in executions()] == ["new", "old"]
+    assert executions().pending().count() == 2
+
+
+def test_tasks_by_id() -> None:
+    create_acquired("a")
+    create_task("b")
+    store.task_halt("b", "why", now=NOW)
+    found = tasks_of(["a", "b", "missing"])
+    assert {id: (t.state, t.version, t.pid, t.halt_reason) for id, t in found.items()} == {
+        "a": ("acquired", 1, "p1", ""),
+        "b": ("halted", 0, None, "why"),
+    }
