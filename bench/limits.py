@@ -10,6 +10,10 @@ import psycopg
 from django.db import connection
 
 
+# How often a waiting client looks.
+LOOK_SECONDS = 0.0002
+
+
 def connect() -> psycopg.Connection:
     """A plain connection in autocommit, to the database that Django uses."""
     parameters = dict(connection.get_connection_params())
@@ -53,7 +57,7 @@ def wake_floor_ms(raw: psycopg.Connection, count: int) -> list[float]:
                 raw.execute("UPDATE bench_limit SET value = '1' WHERE id = %s", (id,))
                 raw.execute("SELECT pg_notify('bench_limit', %s)", (id,))
             while not observer.execute("SELECT done FROM bench_limit WHERE id = %s", (id,)).fetchone()[0]:
-                pass
+                time.sleep(LOOK_SECONDS)
             samples.append((time.perf_counter() - started_at) * 1000)
             time.sleep(0.02)
     stop.set()
@@ -65,5 +69,6 @@ def _answer(stop: threading.Event) -> None:
     with connect() as raw:
         raw.execute("LISTEN bench_limit")
         while not stop.is_set():
-            for notice in raw.notifies(timeout=0.2, stop_after=1):
+            notices = list(raw.notifies(timeout=0.2, stop_after=1))
+            for notice in notices:
                 raw.execute("UPDATE bench_limit SET done = true WHERE id = %s", (notice.payload,))

@@ -76,6 +76,6 @@ def _wake(observer: object) -> tuple[float, float]:
     returned_at = time.perf_counter()
     done = "SELECT state <> 'pending' FROM promises_promise WHERE id = %s"
     while not observer.execute(done, (handle.id,)).fetchone()[0]:  # type: ignore[attr-defined]
-        time.sleep(0.0002)
+        time.sleep(limits.LOOK_SECONDS)
     seen_at = time.perf_counter()
     return (seen_at - started_at) * 1000, (seen_at - returned_at) * 1000

@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from celery import shared_task, signals
+from django.db import close_old_connections
 
 from promises.presence import Presence
 from promises.transports.celery import JOB
@@ -18,6 +19,7 @@ presence = Presence("worker")
 @shared_task(name=JOB)
 def execute_job(task_id: str, version: int | None = None) -> str:
     """Carry an execution on as far as it goes now."""
+    close_old_connections()
     outcome = execute(DurableStore(), task_id, version, hold=leases.held, is_interrupted=leases.is_stopping.is_set)
     log.info("executed %s: %s", task_id, outcome)
     return outcome
