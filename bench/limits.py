@@ -9,7 +9,6 @@ from contextlib import contextmanager
 import psycopg
 from django.db import connection
 
-
 # How often a waiting client looks.
 LOOK_SECONDS = 0.0002
 

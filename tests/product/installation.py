@@ -15,7 +15,10 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SCOPES = ("executions:read", "executions:start", "promises:read", "promises:write", "approvals:read", "approvals:decide")
+SCOPES = [f"executions:{verb}" for verb in ("read", "start")]
+SCOPES += ["promises:read", "promises:write", "approvals:read", "approvals:decide"]
+
+OURS = ("COUNTERSIGN_", "DJANGO_", "CELERY_", "PYTEST")
 
 # A user's app: a model, its migration, and a workflow with effects that can be counted.
 SHOP = {
@@ -84,7 +87,7 @@ class Installation:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(text))
         self.environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("COUNTERSIGN_", "DJANGO_", "CELERY_", "PYTEST"))},
+            **{name: value for name, value in os.environ.items() if not name.startswith(OURS)},
             "PYTHONPATH": f"{folder / 'apps'}{os.pathsep}{ROOT}",
             "COUNTERSIGN_APPS": "shop",
             "COUNTERSIGN_VAR": str(folder / "var"),
@@ -109,7 +112,7 @@ class Installation:
         family = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGINT)
         self.process.wait(30)
-        gone, alive = psutil.wait_procs(family, timeout=10)
+        _, alive = psutil.wait_procs(family, timeout=10)
         for process in alive:
             process.kill()
         self.log.close()
@@ -150,9 +153,8 @@ class Installation:
     def manage(self, *arguments: str) -> str:
         """A Django command on this installation; its standard output."""
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-        done = subprocess.run(
-            command, cwd=ROOT, env={**self.environment, "COUNTERSIGN_DEMO": "1"}, capture_output=True, text=True, check=True
-        )
+        environment = {**self.environment, "COUNTERSIGN_DEMO": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
     def client(self, person: str) -> httpx.Client:

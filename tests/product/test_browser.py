@@ -1,4 +1,4 @@
-"""The main job in a real browser: ask, see, decide, done. Console errors and breaches of the content policy fail a test."""
+"""The main job in a real browser: ask, see, decide, done. A console error or a breach of the content policy fails."""
 
 import re
 import shutil
@@ -8,22 +8,21 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.product.installation import Installation
 
 SAMPLE = Path(__file__).resolve().parents[2] / "examples" / "samples" / "expense.csv"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-CHROMIUM = next((path for path in ("/usr/bin/chromium", shutil.which("chromium"), shutil.which("google-chrome")) if path), None)
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(
-        not (CHROMIUM and Path(CHROMIUM).exists()), reason="no Chromium found; install it (apt-get install chromium)"
-    ),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found; install it (apt-get install chromium)"),
 ]
 
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 SignIn = Callable[..., Page]
 
 
@@ -45,7 +44,7 @@ def sign_in(product: Installation, browser: Browser) -> Iterator[SignIn]:
         context = browser.new_context(base_url=product.url, **{"viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto("/accounts/login/")
         page.locator("[name=username]").fill(person)
@@ -58,6 +57,11 @@ def sign_in(product: Installation, browser: Browser) -> Iterator[SignIn]:
     for context in contexts:
         context.close()
     assert not complaints
+
+
+def is_complaint(message: ConsoleMessage) -> bool:
+    """An error, but for the browser's own line about an answer of 422: that is how a form says what is missing."""
+    return message.type == "error" and "status of 422" not in message.text
 
 
 def start_expense(page: Page) -> str:
@@ -93,7 +97,7 @@ def ledger_lines(product: Installation, execution: str) -> int:
     [
         pytest.param({}, id="desktop"),
         pytest.param({"java_script_enabled": False}, id="no-javascript"),
-        pytest.param({"viewport": {"width": 390, "height": 844}, "has_touch": True, "color_scheme": "dark"}, id="phone"),
+        pytest.param({**PHONE, "color_scheme": "dark"}, id="phone"),
     ],
 )
 def test_a_claim_is_started_approved_and_booked(
