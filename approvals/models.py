@@ -4,7 +4,7 @@ epoch; people are named by their username, which outlives the account."""
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -12,6 +12,7 @@ from approvals import outcomes, policies
 from approvals.outcomes import Outcome
 from approvals.policies import Policy
 from approvals.verdicts import Cast
+from promises.times import NEVER
 
 
 class RequestState(models.TextChoices):
@@ -53,10 +54,6 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
         rows = RequestAudience.objects.filter(request=OuterRef("pk"), principal__in=principals)
         return self.filter(Exists(rows.filter(role__in=roles) if roles else rows))
 
-    def not_for_principals(self, principals: list[str], *roles: str) -> "ApprovalRequestQuerySet":
-        rows = RequestAudience.objects.filter(request=OuterRef("pk"), principal__in=principals, role__in=roles)
-        return self.exclude(Exists(rows))
-
 
 class ApprovalRequest(models.Model):
     """A question to people, frozen as it was asked. `id` follows from `promise_id`, so opening it twice is opening it
@@ -93,14 +90,6 @@ class ApprovalRequest(models.Model):
         verbose_name_plural = _("requests")
         ordering = ("-opened_at", "-id")
         indexes: ClassVar[list[models.Index]] = [
-            # The inbox: what is due first, then what has waited longest.
-            models.Index(
-                F("deadline_at").asc(nulls_last=True),
-                "opened_at",
-                "id",
-                condition=Q(state=RequestState.PENDING),
-                name="approvals_request_inbox",
-            ),
             # The sweep of deadlines.
             models.Index(
                 fields=["deadline_at"],
@@ -153,13 +142,17 @@ class ApprovalRequest(models.Model):
 
 
 class RequestAudience(models.Model):
-    """Which principals a request concerns, and how: what the inbox and visibility are asked by, without opening the
-    policy. `is_open` while the request is pending."""
+    """Which principals a request concerns, and how: what the lists and visibility are asked by, without opening the
+    policy. `is_open` while the request is pending; `due_at` (NEVER without a deadline), `opened_at` and `closed_at`
+    are the request's, so that one index holds a whole list in its order."""
 
     request = models.ForeignKey(ApprovalRequest, models.CASCADE, related_name="audience", db_index=False)
     principal = models.TextField(_("principal"))
     role = models.TextField(_("role"), choices=Role.choices)
     is_open = models.BooleanField(_("open"), default=True)
+    due_at = models.BigIntegerField(_("deadline"), default=NEVER)
+    opened_at = models.BigIntegerField(_("asked at"), default=0)
+    closed_at = models.BigIntegerField(_("closed at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("audience")
@@ -168,11 +161,17 @@ class RequestAudience(models.Model):
             models.UniqueConstraint(fields=["request", "principal", "role"], name="approvals_audience_once"),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            # What waits for me: only as many rows as requests are pending.
+            # What waits for me: only as many rows as requests are pending, and nothing else is read.
             models.Index(
-                fields=["principal", "role", "request"],
+                fields=["principal", "role", "due_at", "opened_at", "request"],
                 condition=Q(is_open=True),
-                name="approvals_audience_open",
+                name="approvals_audience_inbox",
+            ),
+            # What is done and concerned me, the last first.
+            models.Index(
+                fields=["principal", "-closed_at", "-request"],
+                condition=Q(is_open=False, role__in=["asked", "done"]),
+                name="approvals_audience_archive",
             ),
             models.Index(fields=["principal", "request"], name="approvals_audience_all"),
         ]

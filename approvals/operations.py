@@ -42,7 +42,7 @@ from promises import store
 from promises.errors import PromiseNotFound
 from promises.models import Promise
 from promises.states import PromiseState
-from promises.times import to_datetime
+from promises.times import NEVER, to_datetime
 from promises.values import Value
 
 CHANNEL = "countersign_approvals"  # PostgreSQL's NOTIFY for open pages
@@ -138,7 +138,12 @@ def _audience(request: ApprovalRequest, policy: Policy) -> list[RequestAudience]
     if policy.excludes_requester and request.requester:
         barred.append(f"user:{request.requester}")
     wanted |= {(principal, Role.NEVER): None for principal in barred}
-    return [RequestAudience(request=request, principal=principal, role=role) for principal, role in wanted]
+    return [_audience_row(request, principal, role) for principal, role in wanted]
+
+
+def _audience_row(request: ApprovalRequest, principal: str, role: str) -> RequestAudience:
+    due_at = NEVER if request.deadline_at is None else request.deadline_at
+    return RequestAudience(request=request, principal=principal, role=role, due_at=due_at, opened_at=request.opened_at)
 
 
 # -- deciding --------------------------------------------------------------------------------------------------------
@@ -219,9 +224,7 @@ def _ballot_cast(
         digest=request.digest,
         cast_at=now,
     )
-    RequestAudience.objects.bulk_create(
-        [RequestAudience(request=request, principal=f"user:{name}", role=Role.DONE)], ignore_conflicts=True
-    )
+    RequestAudience.objects.bulk_create([_audience_row(request, f"user:{name}", Role.DONE)], ignore_conflicts=True)
     event_append(
         str(request.pk),
         "ballot",
@@ -400,7 +403,7 @@ def _close(request: ApprovalRequest, state: RequestState, *, by: str, now: int) 
     request.save(
         update_fields=["state", "outcome", "decided_at", "decided_by", "is_stalled", "closed_because", "stage"]
     )
-    request.audience.update(is_open=False)
+    request.audience.update(is_open=False, closed_at=now)
 
 
 # -- the answer ------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from approvals import verdicts, wording
+from approvals import verdicts
 from approvals.errors import RequestNotFound
 from approvals.models import (
     ApprovalRequest,
@@ -34,30 +34,67 @@ MAY_SEE_EXECUTIONS = "promises.view_promise"
 
 
 def inbox(user: Any, now: int, principals: list[str] | None = None) -> ApprovalRequestQuerySet:
-    """What this user can decide at `now`: due first, then what has waited longest."""
-    mine = principals_of(user) if principals is None else principals
-    return (
-        _open_for(mine, Role.DECIDE)
-        .not_for_principals(mine, Role.NEVER, Role.DONE)
-        .filter(Q(deadline_at__isnull=True) | Q(deadline_at__gt=now))
-        .order_by(F("deadline_at").asc(nulls_last=True), "opened_at", "pk")
-    )
+    """What this user can decide at `now`: due first, then what has waited longest. For a page of a long inbox, see
+    `page_of_requests(inbox_rows(...))`."""
+    rows = inbox_rows(principals_of(user) if principals is None else principals, now)
+    return _due_first(ApprovalRequest.objects.filter(pk__in=rows.values("request")))
+
+
+def inbox_rows(principals: list[str], now: int) -> QuerySet[RequestAudience]:
+    """The rows of the audience that make the inbox of somebody who is all these principals."""
+    mine = RequestAudience.objects.filter(is_open=True, principal__in=principals)
+    not_now = mine.filter(role__in=[Role.NEVER, Role.DONE]).values("request")
+    return mine.filter(role=Role.DECIDE, due_at__gt=now).exclude(request__in=not_now)
 
 
 def waiting(user: Any) -> ApprovalRequestQuerySet:
     """What waits for others: what this user has asked, or has answered without that deciding it."""
-    return _open_for([f"user:{user.get_username()}"], Role.ASKED, Role.DONE).order_by(
-        F("deadline_at").asc(nulls_last=True), "opened_at", "pk"
-    )
+    return _due_first(ApprovalRequest.objects.filter(pk__in=waiting_rows(user).values("request")))
+
+
+def waiting_rows(user: Any) -> QuerySet[RequestAudience]:
+    """The rows of the audience that make `waiting`."""
+    me = f"user:{user.get_username()}"
+    return RequestAudience.objects.filter(is_open=True, principal=me, role__in=[Role.ASKED, Role.DONE])
+
+
+DUE_FIRST = ("due_at", "opened_at", "request")
+CLOSED_LAST_FIRST = ("-closed_at", "-request")
+
+
+def ids_of_requests(
+    rows: QuerySet[RequestAudience], start: int, stop: int, order: Sequence[str] = DUE_FIRST
+) -> list[UUID]:
+    """The ids of the requests of these rows from `start` to `stop`. Sorts what one index holds, however long the list
+    is."""
+    keys = rows.order_by(*order).values_list(*(name.removeprefix("-") for name in order)).distinct()
+    return [key[-1] for key in keys[start:stop]]
+
+
+def page_of_requests(
+    rows: QuerySet[RequestAudience], start: int, stop: int, order: Sequence[str] = DUE_FIRST
+) -> list[ApprovalRequest]:
+    """The requests of `ids_of_requests`, and no others, are read."""
+    ids = ids_of_requests(rows, start, stop, order)
+    found = ApprovalRequest.objects.in_bulk(ids)
+    return [found[id] for id in ids if id in found]
+
+
+def count_of_requests(rows: QuerySet[RequestAudience], limit: int) -> int:
+    """How many requests, counted to `limit`."""
+    return rows.order_by().values("request").distinct()[:limit].count()
 
 
 def archive(user: Any) -> ApprovalRequestQuerySet:
     """What is done and concerned this user: what he asked, and what he answered; the last closed first."""
-    rows = RequestAudience.objects.filter(
-        principal=f"user:{user.get_username()}", is_open=False, role__in=[Role.ASKED, Role.DONE]
-    )
-    closed = ApprovalRequest.objects.filter(decided_at__isnull=False)
-    return closed.filter(pk__in=rows.values("request")).order_by("-decided_at", "-pk")
+    closed = ApprovalRequest.objects.filter(pk__in=archive_rows(user).values("request"))
+    return closed.order_by("-decided_at", "-pk")
+
+
+def archive_rows(user: Any) -> QuerySet[RequestAudience]:
+    """The rows of the audience that make `archive`."""
+    me = f"user:{user.get_username()}"
+    return RequestAudience.objects.filter(is_open=False, principal=me, role__in=[Role.ASKED, Role.DONE])
 
 
 def visible_to(user: Any) -> ApprovalRequestQuerySet:
@@ -69,9 +106,8 @@ def visible_to(user: Any) -> ApprovalRequestQuerySet:
     return ApprovalRequest.objects.filter(Exists(audience))
 
 
-def _open_for(principals: list[str], *roles: str) -> ApprovalRequestQuerySet:
-    rows = RequestAudience.objects.filter(is_open=True, principal__in=principals, role__in=roles)
-    return ApprovalRequest.objects.pending().filter(pk__in=rows.values("request"))
+def _due_first(rows: ApprovalRequestQuerySet) -> ApprovalRequestQuerySet:
+    return rows.order_by(F("deadline_at").asc(nulls_last=True), "opened_at", "pk")
 
 
 # -- executions ------------------------------------------------------------------------------------------------------
@@ -189,17 +225,3 @@ def waiting_in(execution_ids: Iterable[str]) -> dict[str, list[ApprovalRequest]]
     for request in ApprovalRequest.objects.pending().filter(execution_id__in=list(execution_ids)).order_by("opened_at"):
         found[request.execution_id].append(request)
     return found
-
-
-def next_in_inbox(user: Any, now: int, after: ApprovalRequest) -> ApprovalRequest | None:
-    """What to decide next."""
-    return inbox(user, now).exclude(pk=after.pk).first()
-
-
-def reason_for(user_principals: list[str], request: ApprovalRequest) -> str:
-    """Why this request is in the user's inbox: "you", or the names of the groups."""
-    policy = request.thawed_policy
-    mine = [p for p in policy.principals(request.stage) if p in user_principals]
-    if any(p.startswith("user:") for p in mine):
-        return ""
-    return wording.names(mine)

@@ -4,8 +4,9 @@
     humans.auto(lambda request: "approve")
     local.run(expense, "ana", csv, services={"approvals": humans})
 
-Without `auto`, requests wait: `humans["bob"].approve(humans["bob"].inbox.one("Refund*"))`, from another thread than the one
-that runs the workflow. What answers for people is what the runner was given; no setting brings it into production.
+Without `auto`, requests wait: `humans["bob"].approve(humans["bob"].inbox.one("Refund*"))`, from another thread than
+the one that runs the workflow. What answers for people is what the runner was given; no setting brings it into
+production.
 """
 
 import threading

@@ -19,6 +19,7 @@ from approvals.decision_form import DecisionForm
 from approvals.drafts import draft_keep, draft_take
 from approvals.errors import ApprovalError, CommentRequired, NotEligible, RequestNotFound
 from approvals.models import ApprovalRequest
+from approvals.people import principals_of
 from approvals.views.inbox import inbox_context
 from approvals.views.refusals import is_htmx, not_found, refused
 from promises.times import now_ms
@@ -127,7 +128,7 @@ def context_of(request: HttpRequest, approval: ApprovalRequest, now: int, typed:
     """What the page shows; a constant number of queries."""
     found = queries.eligibility(approval, request.user, now)
     ballots = list(approval.ballots.filter(version=approval.version))
-    ids = list(queries.inbox(request.user, now).values_list("pk", flat=True)[:NEIGHBOURS])
+    ids = queries.ids_of_requests(queries.inbox_rows(principals_of(request.user), now), 0, NEIGHBOURS)
     at = ids.index(approval.pk) if approval.pk in ids else None
     timeout = approval.outcome_named(approval.timeout_outcome)
     return {
@@ -148,6 +149,7 @@ def context_of(request: HttpRequest, approval: ApprovalRequest, now: int, typed:
         "can_see_run": queries.can_see_execution(request.user, approval.execution_id, approval.requester),
         "position": None if at is None else at + 1,
         "positions": len(ids),
+        "inbox_count": len(ids),
         "before": ids[at - 1] if at else None,
         "after": ids[at + 1] if at is not None and at + 1 < len(ids) else None,
         "next": next((pk for pk in ids if pk != approval.pk), None),

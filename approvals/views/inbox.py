@@ -1,7 +1,6 @@
 """The lists of requests: what waits for the reader, what waits on others, what is done."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -12,13 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from approvals import queries
-from approvals.models import ApprovalRequest, ApprovalRequestQuerySet
+from approvals.models import ApprovalRequest
 from approvals.outcomes import Outcome
 from approvals.people import principals_of
 from approvals.verdicts import Progress
 from promises.times import now_ms, to_datetime, to_ms
 
-PAGE = 50
+PAGE = 30
 COUNT_LIMIT = 99
 FACTS_SHOWN = 3
 SOON_MS = 3_600_000
@@ -85,16 +84,15 @@ def inbox_context(request: HttpRequest, now: int) -> dict[str, Any]:
     principals = principals_of(request.user)
     chosen = request.GET.get("list", MINE)
     chosen = chosen if chosen in LISTS else MINE
-    mine = queries.inbox(request.user, now, principals)
-    lists: dict[str, ApprovalRequestQuerySet] = {
-        MINE: mine,
-        WAITING: queries.waiting(request.user),
-        DONE: queries.archive(request.user),
-    }
+    rows = {MINE: queries.inbox_rows(principals, now), WAITING: queries.waiting_rows(request.user)}
     page = page_of(request)
-    found = list(lists[chosen][(page - 1) * PAGE : page * PAGE + 1])
+    start, stop = (page - 1) * PAGE, page * PAGE + 1
+    if chosen == DONE:
+        found = queries.page_of_requests(queries.archive_rows(request.user), start, stop, queries.CLOSED_LAST_FIRST)
+    else:
+        found = queries.page_of_requests(rows[chosen], start, stop)
     waits = queries.waits_for(found[:PAGE])
-    counts = {name: count_of(lists[name]) for name in (MINE, WAITING)}
+    counts = {name: queries.count_of_requests(rows[name], COUNT_LIMIT + 1) for name in rows}
     return {
         "now": now,
         "chosen": chosen,
@@ -112,20 +110,17 @@ def news(request: HttpRequest, now: int) -> HttpResponse:
     """The bar that says how many requests are new. Nothing in the list moves until the reader asks for them."""
     since = request.GET.get("since", "")
     shown_at = int(since) if since.isascii() and since.isdigit() and len(since) < 16 else now
-    fresh = queries.inbox(request.user, now).filter(opened_at__gt=shown_at)
-    return render(request, "approvals/inbox.html#news", {"fresh": count_of(fresh), "shown_at": shown_at})
+    rows = queries.inbox_rows(principals_of(request.user), now).filter(opened_at__gt=shown_at)
+    fresh = queries.count_of_requests(rows, COUNT_LIMIT + 1)
+    return render(request, "approvals/inbox.html#news", {"fresh": fresh, "shown_at": shown_at})
 
 
 def decided_today(user: Any, now: int) -> list[ApprovalRequest]:
     """What the reader has answered, or was answered, since midnight; at most five."""
     moment = localtime(to_datetime(now))
-    midnight = to_ms(moment.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(0))
-    return list(queries.archive(user).filter(decided_at__gte=midnight)[:5])
-
-
-def count_of(rows: ApprovalRequestQuerySet) -> int:
-    """How many, counted to one more than what is shown."""
-    return rows.order_by()[: COUNT_LIMIT + 1].count()
+    midnight = to_ms(moment.replace(hour=0, minute=0, second=0, microsecond=0))
+    rows = queries.archive_rows(user).filter(closed_at__gte=midnight)
+    return queries.page_of_requests(rows, 0, 5, queries.CLOSED_LAST_FIRST)
 
 
 def page_of(request: HttpRequest) -> int:
