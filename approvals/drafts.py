@@ -26,8 +26,3 @@ def draft_take(request: HttpRequest, name: str) -> dict[str, Any] | None:
     found: dict[str, Any] = drafts.pop(name)
     request.session[KEY] = drafts
     return found
-
-
-def has_drafts(request: HttpRequest) -> bool:
-    """Whether something waits to be given back."""
-    return bool(request.session.get(KEY))
