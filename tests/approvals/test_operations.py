@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from functools import partial
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group, User

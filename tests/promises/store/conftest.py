@@ -1,7 +1,5 @@
 """The tests of the store: every one commits."""
 
-import json
-
 import pytest
 
 from tests.promises.fixtures import in_thread, notified, round_trips, sent, transactional_db
@@ -12,8 +10,3 @@ __all__ = ["in_thread", "notified", "round_trips", "sent", "transactional_db"]
 @pytest.fixture(autouse=True)
 def committing(transactional_db: None, sent: list[tuple[str, str, int]]) -> None:
     """All tests here work on a store that commits, and send no real message."""
-
-
-def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
-    """Dictionaries as JSON, so that a failing case can be told from its name."""
-    return json.dumps(val) if isinstance(val, dict) else None
