@@ -111,4 +111,5 @@ def _deeper(programs: Any) -> Any:
     )
 
 
-programs = st.lists(st.recursive(_simple, _deeper, max_leaves=6), min_size=1, max_size=4)
+programs = st.lists(st.recursive(_simple, _deeper, max_leaves=5), min_size=1, max_size=3)
+short_programs = st.lists(st.recursive(_simple, _deeper, max_leaves=3), min_size=1, max_size=2)

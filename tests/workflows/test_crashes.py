@@ -76,7 +76,7 @@ def test_an_example_with_everything() -> None:
     assert check(EXAMPLE) > 15
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(programs)
 def test_generated_bodies(program: Program) -> None:
     check(program)
