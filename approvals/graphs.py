@@ -24,6 +24,16 @@ KINDS: Mapping[str, tuple[Any, str]] = {
     "promise": (_("callback"), "webhook"),
 }
 
+# What it means that a promise of this kind is pending.
+_PENDING = {
+    "workflow": "running",
+    "remote": "running",
+    "step": "running",
+    "sleep": "sleeping",
+    "approval": "waiting",
+    "promise": "outside",
+}
+
 _number = re.compile(r"(\d+)")
 
 
@@ -80,8 +90,13 @@ class Node:
 
     @property
     def state(self) -> str:
-        """The promise's state, or "halted", or "waiting" (for people)."""
-        return "halted" if self.is_halted else "waiting" if self.is_waiting else str(self.promise.state)
+        """The promise's state; while it is pending, what that means: "halted", "waiting" (for people), "sleeping",
+        "outside" (waits for a callback), "running"."""
+        if not self.promise.is_pending:
+            return str(self.promise.state)
+        if self.is_halted:
+            return "halted"
+        return _PENDING.get(self.kind, str(self.promise.state))
 
     @property
     def param(self) -> Any:

@@ -92,7 +92,7 @@ def field_of(parameter: Parameter) -> forms.Field:
     annotation, is_optional = _plain(parameter.annotation)
     has_default = parameter.default is not Parameter.empty
     given: dict[str, Any] = {"required": not (is_optional or has_default)}
-    if has_default:
+    if has_default and parameter.default is not None:
         given["initial"] = parameter.default
     if is_text_file(parameter):
         widget = forms.Textarea(attrs={"rows": 10, "class": "mono", "spellcheck": "false"})

@@ -1,6 +1,7 @@
 """Words and marks that every page shares: icons, states, moments, durations, JSON. Times are ms since the epoch."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ from django import template
 from django.conf import settings
 from django.templatetags.static import static
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -23,6 +24,8 @@ register = template.Library()
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 INBOX_COUNT_LIMIT = 99
 
+_backticks = re.compile(r"``?([^`\n]+)``?")
+
 # The state of a promise as people read it: (words, icon, kind of mark).
 STATES: Mapping[str, tuple[Any, str, str]] = {
     PromiseState.PENDING: (gettext_lazy("pending"), "circle-dashed", "run"),
@@ -30,6 +33,9 @@ STATES: Mapping[str, tuple[Any, str, str]] = {
     PromiseState.REJECTED: (gettext_lazy("failed"), "circle-x", "bad"),
     PromiseState.REJECTED_CANCELED: (gettext_lazy("canceled"), "ban", "off"),
     PromiseState.REJECTED_TIMEDOUT: (gettext_lazy("timed out"), "timer-off", "warn"),
+    "running": (gettext_lazy("running"), "circle-dashed", "run"),
+    "sleeping": (gettext_lazy("sleeping"), "moon", "off"),
+    "outside": (gettext_lazy("waits for a callback"), "hourglass", "warn"),
     "waiting": (gettext_lazy("waits for people"), "hourglass", "warn"),
     "halted": (gettext_lazy("halted"), "octagon-pause", "bad"),
 }
@@ -45,7 +51,7 @@ def icon(name: str) -> SafeString:
 
 @register.simple_tag
 def state_mark(state: str) -> SafeString:
-    """A promise's state (or "waiting", "halted") as an icon and words."""
+    """A promise's state (or another key of STATES) as an icon and words."""
     words, name, kind = STATES.get(state, (state, "circle", "off"))
     return format_html('<span class="state state-{}">{}{}</span>', kind, icon(name), words)
 
@@ -61,6 +67,8 @@ def duration(ms: int | None) -> str:
     if ms is None:
         return ""
     ms = max(int(ms), 0)
+    if ms < 1:
+        return _("< 1 ms")
     if ms < 1000:
         return _("%(n)d ms") % {"n": ms}
     if ms < MINUTE:
@@ -102,6 +110,13 @@ def absolute(ms: int | None) -> str:
 def pretty(value: Any) -> str:
     """A value as indented JSON; a text as it is."""
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+@register.filter
+def code_marks(text: str) -> SafeString:
+    """A docstring's sentence, with what stands between backticks set as code."""
+    parts = _backticks.split(text)
+    return format_html_join("", "{}", ((format_html("<code>{}</code>", p) if i % 2 else p,) for i, p in enumerate(parts)))
 
 
 @register.simple_tag(takes_context=True)

@@ -53,7 +53,9 @@ class Run:
     def state(self) -> str:
         if self.promise.is_pending and self.task is not None and self.task.state == TaskState.HALTED:
             return HALTED
-        return WAITING if self.promise.is_pending and self.waits_for else str(self.promise.state)
+        if self.promise.is_pending:
+            return WAITING if self.waits_for else "running"
+        return str(self.promise.state)
 
     @property
     def requester(self) -> str:
