@@ -140,15 +140,19 @@ def nodes_of(
 
 
 def levels_mark(nodes: Sequence[Node]) -> None:
-    """Set where lists of children begin and end, for a run of nodes that may be a part of a tree."""
-    levels: list[int] = []
-    for node in nodes:
-        levels.append(min(node.depth, levels[-1] + 1) if levels else node.depth)
-    lowest = min(levels, default=0)
+    """Set where lists of children begin and end, for a run of nodes that may be a part of a tree: every list that
+    begins ends."""
+    is_open: list[int] = []  # the depths of the nodes whose lists are open
     for index, node in enumerate(nodes):
-        following = levels[index + 1] if index + 1 < len(nodes) else lowest
-        node.opens = following > levels[index]
-        node.closes = range(max(levels[index] - following, 0))
+        following = nodes[index + 1].depth if index + 1 < len(nodes) else -1
+        node.opens = following > node.depth
+        if node.opens:
+            is_open.append(node.depth)
+        ended = 0
+        while is_open and is_open[-1] >= following:
+            is_open.pop()
+            ended += 1
+        node.closes = range(ended)
 
 
 def kind_of(promise: PromiseRecord) -> str:

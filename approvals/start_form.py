@@ -99,7 +99,8 @@ def field_of(parameter: Parameter) -> forms.Field:
         return forms.CharField(widget=widget, strip=False, **given)
     if get_origin(annotation) is Literal and all(isinstance(choice, str) for choice in get_args(annotation)):
         return forms.ChoiceField(choices=[(choice, choice) for choice in get_args(annotation)], **given)
-    return _FIELDS.get(annotation, _json_field)(**given)
+    make: Callable[..., forms.Field] = _FIELDS.get(annotation, _json_field)
+    return make(**given)
 
 
 def is_text_file(parameter: Parameter) -> bool:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from approvals import queries
+from approvals.people import principals_of
 from promises.states import PromiseState
 from promises.times import now_ms, to_datetime
 
@@ -64,9 +65,10 @@ def state_words(state: str) -> str:
 @register.filter
 def duration(ms: int | None) -> str:
     """A length of time in the unit that fits: "40 ms", "2.5 s", "18 min", "3 h 5 min", "2 d 4 h"."""
-    if ms is None:
-        return ""
-    ms = max(int(ms), 0)
+    return "" if ms is None else _span(max(int(ms), 0))
+
+
+def _span(ms: int) -> str:
     if ms < 1:
         return _("< 1 ms")
     if ms < 1000:
@@ -116,20 +118,23 @@ def pretty(value: Any) -> str:
 def code_marks(text: str) -> SafeString:
     """A docstring's sentence, with what stands between backticks set as code."""
     parts = _backticks.split(text)
-    return format_html_join("", "{}", ((format_html("<code>{}</code>", p) if i % 2 else p,) for i, p in enumerate(parts)))
+    return format_html_join(
+        "", "{}", ((format_html("<code>{}</code>", p) if i % 2 else p,) for i, p in enumerate(parts))
+    )
 
 
 @register.simple_tag(takes_context=True)
 def inbox_count(context: template.Context) -> str:
     """How much waits for the reader, at most "99+"; "" for nothing and for nobody. A view that knows it already puts
     `inbox_count` into the context."""
-    user = context["user"] if "user" in context else None
+    user = context.get("user", None)
     if user is None or not user.is_authenticated:
         return ""
     found = context.get("inbox_count")
     if found is None:
         now = context.get("now") or now_ms()
-        found = queries.inbox(user, now).order_by()[: INBOX_COUNT_LIMIT + 1].count()
+        rows = queries.inbox_rows(principals_of(user), now)
+        found = queries.count_of_requests(rows, INBOX_COUNT_LIMIT + 1)
     return f"{INBOX_COUNT_LIMIT}+" if found > INBOX_COUNT_LIMIT else str(found or "")
 
 

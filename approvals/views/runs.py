@@ -20,14 +20,14 @@ from approvals.models import ApprovalRequest, RequestState
 from promises import callback_urls
 from promises.api.pagination import before
 from promises.api.search import record_of, state_is
-from promises.models import PromiseQuerySet, Task
+from promises.models import Task
 from promises.queries import executions as all_executions
 from promises.queries import promise_graph, tasks_of
 from promises.records import PromiseRecord, TaskRecord
 from promises.states import PromiseState, TaskState
 from promises.times import now_ms
-from workflows.executions import Handle, check_id
 from workflows.errors import InvalidId
+from workflows.executions import Handle, check_id
 from workflows.registry import registry
 
 PAGE = 50
@@ -220,7 +220,9 @@ def people_mark(user: Any, nodes: list[Node]) -> None:
     if not asked:
         return
     requests = [node.request for node in asked if node.request is not None]
-    open_ids = set(queries.visible_to(user).filter(pk__in=[found.pk for found in requests]).values_list("pk", flat=True))
+    open_ids = set(
+        queries.visible_to(user).filter(pk__in=[found.pk for found in requests]).values_list("pk", flat=True)
+    )
     progress = queries.waits_for([found for found in requests if found.is_pending])
     for node, found in zip(asked, requests, strict=True):
         node.can_open = found.pk in open_ids
@@ -242,7 +244,7 @@ def fingerprint(nodes: list[Node], now: int) -> str:
 
 def can_change(user: Any, root: PromiseRecord) -> bool:
     """Whoever started it, and those who may settle any promise."""
-    return requester_of(root) == user.get_username() or user.has_perm(MAY_CHANGE)
+    return bool(requester_of(root) == user.get_username() or user.has_perm(MAY_CHANGE))
 
 
 def arguments_of(call: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from approvals.start_form import FILE_SUFFIX, ID_FIELD, OWN_NAMES, TEXT_FILES, StartForm, is_text_file, parameters_of
 from approvals.samples import sample_read, samples_of
+from approvals.start_form import FILE_SUFFIX, ID_FIELD, OWN_NAMES, TEXT_FILES, StartForm, is_text_file, parameters_of
 from workflows import codec, executions
 from workflows.errors import EncodingError, FunctionNotFound, InvalidArguments, InvalidId
 from workflows.registry import Workflow, registry
@@ -101,7 +101,7 @@ def form_of(request: HttpRequest, workflow: Workflow[..., Any]) -> StartForm:
     common: dict[str, Any] = {"may_name_others": is_staff}
     if request.method != "POST":
         text = sample_read(workflow, request.GET.get("sample", ""))
-        initial = {name: text for name in TEXT_FILES} if text is not None else {}
+        initial = dict.fromkeys(TEXT_FILES, text) if text is not None else {}
         return StartForm(workflow, username, initial=initial, **common)
     data = request.POST.copy()
     unreadable = []
