@@ -4,12 +4,14 @@ an advisory lock, the others wait for it to die. It reads the time and hands it 
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import psycopg
 from django.conf import settings
 from django.db import connection
 from django.utils.module_loading import import_string
 
+from promises.listening import connection_parameters
 from promises.presence import BEAT_SECONDS, Presence
 from promises.store.timeouts import next_due
 from promises.times import now_ms
@@ -72,28 +74,23 @@ class Clock:
         return done
 
     def _lead(self) -> None:
-        connection.ensure_connection()
-        raw: psycopg.Connection = connection.connection
-        while not self._try_lock(raw):
-            self._beat()
-            if self.stopped.wait(LONGEST_SLEEP):
-                return
-        raw.execute("LISTEN countersign_clock")
-        try:
+        # A connection of its own for the lock and for LISTEN: one that runs statements would swallow what it hears.
+        with psycopg.connect(**connection_parameters(), autocommit=True) as raw:
+            while not self._try_lock(raw):
+                self._beat()
+                if self.stopped.wait(LONGEST_SLEEP):
+                    return
+            raw.execute("LISTEN countersign_clock")
             while not self.stopped.is_set():
                 self._beat()
                 self.tick(now_ms())
                 self._sleep(raw)
-        finally:
-            if not raw.closed:
-                raw.execute("UNLISTEN countersign_clock")
-                raw.execute("SELECT pg_advisory_unlock(%s)", (LEADER_LOCK,))
 
-    def _try_lock(self, raw: psycopg.Connection) -> bool:
+    def _try_lock(self, raw: psycopg.Connection[Any]) -> bool:
         row = raw.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,)).fetchone()
         return bool(row and row[0])
 
-    def _sleep(self, raw: psycopg.Connection) -> None:
+    def _sleep(self, raw: psycopg.Connection[Any]) -> None:
         now = now_ms()
         seconds = min(max((next_due(now) - now) / 1000, 0.0), LONGEST_SLEEP)
         if seconds > 0:

@@ -37,9 +37,7 @@ def ready(request: HttpRequest) -> JsonResponse:
     components = components_check(now_ms())
     is_ready = all(component["ok"] for component in components.values())
     body = {"status": "ready" if is_ready else "not ready", "components": components}
-    return JsonResponse(
-        body, status=200 if is_ready else 503, headers={} if is_ready else {"Retry-After": "5"}
-    )
+    return JsonResponse(body, status=200 if is_ready else 503, headers={} if is_ready else {"Retry-After": "5"})
 
 
 def components_check(now: int) -> dict[str, dict[str, Any]]:

@@ -107,9 +107,10 @@ CREATE FUNCTION promises_task_record(
 DECLARE
     refusal promises_answer;
     created int;
+    is_pending boolean := p_rows @? '$[*] ? (@.state == "pending")';
 BEGIN
     -- What is still to run must not appear in an execution that has just ended: whoever cancels a call graph has seen all of it.
-    IF p_rows @? '$[*] ? (@.state == "pending")' THEN
+    IF is_pending THEN
         PERFORM FROM promises_task WHERE id = p_id FOR SHARE;
     END IF;
     refusal := promises_fenced(p_id, p_version, p_now);
@@ -119,7 +120,19 @@ BEGIN
         RETURN;
     END IF;
     status := 200;
-    SELECT i.wakes, i.created INTO wakes, created FROM promises_insert(p_rows, p_now, p_retry) i;
+    IF is_pending THEN
+        SELECT i.wakes, i.created INTO wakes, created FROM promises_insert(p_rows, p_now, p_retry) i;
+    ELSE
+        -- Completed steps: no task, no deadline to come, nobody to wake.
+        INSERT INTO promises_promise (id, state, param_headers, param_data, value_headers, value_data, tags,
+                                      timeout_at, created_at, settled_at, is_root)
+        SELECT x.id, x.state, x.param_headers, x.param_data, x.value_headers, x.value_data, x.tags,
+               x.timeout_at, least(coalesce(x.created_at, p_now), x.timeout_at), least(p_now, x.timeout_at), false
+          FROM jsonb_to_recordset(p_rows) AS x(id text, state text, timeout_at bigint, param_headers jsonb, param_data text,
+                                               value_headers jsonb, value_data text, tags jsonb, created_at bigint)
+        ON CONFLICT (id) DO NOTHING;
+        GET DIAGNOSTICS created = ROW_COUNT;
+    END IF;
     IF created < jsonb_array_length(p_rows) THEN
         SELECT jsonb_agg(to_jsonb(promises_answer_of(q, NULL, 200, NULL, p_now))) INTO known FROM promises_promise q
          WHERE q.id = ANY (ARRAY(SELECT x ->> 'id' FROM jsonb_array_elements(p_rows) x));

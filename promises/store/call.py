@@ -15,6 +15,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connection
 from promises.errors import error_for
 from promises.records import NewPromise, PromiseRecord, TaskRecord
 from promises.states import PromiseState
+from promises.store import direct
 from promises.transports import dispatch
 from promises.values import EMPTY, Value
 
@@ -41,9 +42,7 @@ def execute(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         if connection.in_atomic_block:
             raise
         log.warning("promise store call repeated: %s", error)
-        if not isinstance(
-            error.__cause__, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure
-        ):
+        if not isinstance(error.__cause__, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure):
             connection.close()
         return _execute(sql, params)
 
@@ -52,7 +51,10 @@ def _execute(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
     django = connections[DEFAULT_DB_ALIAS]  # itself, not the proxy: this is the hot path
     django.ensure_connection()
     with django.wrap_database_errors:
-        cursor = _cursor(django.connection)
+        raw = django.connection
+        if direct.can_execute(raw, params):
+            return direct.execute_prepared(raw, sql, params)
+        cursor = _cursor(raw)
         cursor.execute(sql, params, prepare=True)
         return cursor.fetchall()
 

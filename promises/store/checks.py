@@ -83,6 +83,4 @@ def _check_texts(texts: Mapping[str, str], what: str) -> None:
 
 def _check_delay(delay: str, target: str | None, timeout_at: int) -> None:
     if not (delay.isascii() and delay.isdigit()) or target is None or int(delay) >= timeout_at:
-        raise BadRequest(
-            "resonate:delay must be ms since the epoch before timeoutAt, on a promise with a target"
-        )
+        raise BadRequest("resonate:delay must be ms since the epoch before timeoutAt, on a promise with a target")

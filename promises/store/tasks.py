@@ -53,9 +53,7 @@ def task_create(promise: NewPromise, *, pid: str, ttl: int, now: int) -> Acquire
     return _acquired(call("promises_task_create", (dumps(row_of(promise)), pid, ttl, now, retry_interval())))
 
 
-def task_record(
-    id: str, version: int, promises: Sequence[NewPromise], *, now: int
-) -> dict[str, PromiseRecord]:
+def task_record(id: str, version: int, promises: Sequence[NewPromise], *, now: int) -> dict[str, PromiseRecord]:
     """As the holder of the lease, create promises: remote calls and latent promises, pending, and completed local
     steps, settled. One commit for all. Returns {} when all are new; when some existed before, all of them by id as
     they are stored: the record wins over what the caller brought.
@@ -124,9 +122,7 @@ def task_heartbeat(pid: str, leases: Sequence[tuple[str, int]], *, now: int) -> 
     if not leases:
         return set()
     ids, versions = [id for id, _ in leases], [version for _, version in leases]
-    rows = execute(
-        "SELECT * FROM promises_task_heartbeat(%s, %s::text[], %s::int[], %s)", (pid, ids, versions, now)
-    )
+    rows = execute("SELECT * FROM promises_task_heartbeat(%s, %s::text[], %s::int[], %s)", (pid, ids, versions, now))
     return {row[0] for row in rows}
 
 
