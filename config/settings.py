@@ -152,6 +152,8 @@ PROMISES = {
     "PUBLIC_URL": PUBLIC_URL,
     "RETRY_INTERVAL_MS": env.int("COUNTERSIGN_RETRY_INTERVAL_MS", default=30_000),
     "LEASE_MS": env.int("COUNTERSIGN_LEASE_MS", default=15_000),
+    # A worker that dies so often in a row on one execution, with nothing new recorded, halts it.
+    "MAX_CRASHES": env.int("COUNTERSIGN_MAX_CRASHES", default=10),
     # What the clock calls when a deadline has come: functions of `now` (ms) that return how many rows they
     # moved.
     "CLOCK_SWEEPS": ["promises.store.timeouts_sweep", "approvals.operations.approvals_expire"],
