@@ -41,6 +41,13 @@ class LinesField(forms.CharField):
             super().run_validators(line)
 
 
+class TextOrFile(forms.Textarea):
+    """A text that a file beside it may stand for: the browser must not insist on the text."""
+
+    def use_required_attribute(self, initial: Any) -> bool:
+        return False
+
+
 class StartForm(forms.Form):
     """The parameters of one workflow, and the id of the execution: it is made up when the form is shown, so that
     sending the form twice starts once."""
@@ -95,7 +102,7 @@ def field_of(parameter: Parameter) -> forms.Field:
     if has_default and parameter.default is not None:
         given["initial"] = parameter.default
     if is_text_file(parameter):
-        widget = forms.Textarea(attrs={"rows": 10, "class": "mono", "spellcheck": "false"})
+        widget = TextOrFile(attrs={"rows": 10, "class": "mono", "spellcheck": "false"})
         return forms.CharField(widget=widget, strip=False, **given)
     if get_origin(annotation) is Literal and all(isinstance(choice, str) for choice in get_args(annotation)):
         return forms.ChoiceField(choices=[(choice, choice) for choice in get_args(annotation)], **given)

@@ -236,6 +236,13 @@ def test_a_file_takes_the_place_of_the_text(people: People) -> None:
     assert kwargs_of(response)["csv"] == CSV
 
 
+def test_the_browser_does_not_insist_on_the_text_when_there_may_be_a_file(people: People) -> None:
+    page = signed_in(people["ana"]).get("/start/expense/")
+    assert "required" not in str(page.context["form"]["csv"])
+    response = signed_in(people["ana"]).post("/start/expense/", {"csv": "", "execution-id": "e"})
+    assert list(form_errors(response)) == ["csv"]
+
+
 def test_a_file_that_is_no_text_is_refused(people: People) -> None:
     file = SimpleUploadedFile("claim.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\xff")
     response = signed_in(people["ana"]).post("/start/expense/", {"csv": "", "csv-file": file, "execution-id": "e"})
