@@ -126,8 +126,6 @@ class Stuck(AssertionError):
 class CrashingStore:
     """Passes everything on to a store, and dies at write number `at`: before it is written, or after."""
 
-    is_durable = True
-
     def __init__(self, store: Any, at: int, *, after: bool) -> None:
         self._store = store
         self._at = at
