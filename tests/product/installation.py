@@ -78,7 +78,7 @@ SHOP = {
 class Installation:
     """A running product; `kill` ends one of its processes as an accident would."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -95,6 +95,7 @@ class Installation:
             "COUNTERSIGN_RETRY_INTERVAL_MS": "2000",
         }
         self.environment.pop("DATABASE_URL", None)
+        self.environment.update(environment)
         self.log = (folder / "product.log").open("w")
         self.process: subprocess.Popen[bytes] | None = None
 
