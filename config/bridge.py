@@ -17,6 +17,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from promises.error_views import MACHINE_PREFIXES, too_large_page
 from promises.parking import ParkingLot, parked_promise, wait_replaced, wait_seconds
 
 Scope = dict[str, Any]
@@ -27,6 +28,7 @@ Headers = list[tuple[str, str]]
 WHOLE_ANSWER = 256 * 1024  # bytes
 DRAIN_LIMIT = 16 * 1024 * 1024
 DRAIN_SECONDS = 10
+PAGE_POLICY = "default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 
 
 class ClientGone(Exception):
@@ -63,7 +65,8 @@ class Bridge:
         except ClientGone:
             return
         except BodyTooLarge:
-            await send_answer(send, too_large(scope, self.body_limit))
+            loop = asyncio.get_running_loop()
+            await send_answer(send, await loop.run_in_executor(self.pool, too_large, scope, self.body_limit))
             await drain(receive)
             return
         query = scope["query_string"].decode("latin-1")
@@ -195,22 +198,20 @@ def environ_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def too_large(scope: Scope, limit: int) -> Answer:
-    """413 as a problem document, or as a page for browsers."""
-    detail = f"The body is larger than the {limit:,} bytes that this server accepts."
-    accept = dict(scope["headers"]).get(b"accept", b"")
-    if b"text/html" in accept:
-        page = f'<!doctype html><html lang="en"><title>Too large</title><h1>Too large</h1><p>{detail}</p></html>'
-        return Answer(413, [("content-type", "text/html; charset=utf-8"), ("connection", "close")], page.encode())
+    """413 as a problem document for machines' addresses, as a page for people's."""
+    headers = [("connection", "close"), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")]
+    if not scope["path"].startswith(MACHINE_PREFIXES):
+        headers += [("content-type", "text/html; charset=utf-8"), ("content-security-policy", PAGE_POLICY)]
+        return Answer(413, headers, too_large_page().encode())
     problem = {
         "type": "urn:countersign:problem:PayloadTooLarge",
         "title": HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase,
         "status": 413,
-        "detail": detail,
+        "detail": f"The body is larger than the {limit:,} bytes that this server accepts.",
         "code": "PayloadTooLarge",
         "instance": scope["path"],
     }
-    headers = [("content-type", "application/problem+json"), ("connection", "close")]
-    return Answer(413, headers, json.dumps(problem).encode())
+    return Answer(413, [("content-type", "application/problem+json"), *headers], json.dumps(problem).encode())
 
 
 async def send_answer(send: Send, answer: Answer) -> None:

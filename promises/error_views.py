@@ -4,7 +4,9 @@ people's."""
 import sys
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase, HttpResponsePermanentRedirect
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponsePermanentRedirect
+from django.template import loader
 from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
 from django.views import csrf, defaults
@@ -24,7 +26,14 @@ def bad_request(request: HttpRequest, exception: Exception, *args: Any, **kwargs
     """handler400; a body over the limit is a 413."""
     if is_for_machines(request):
         return problem_response(request, refusal_for(exception))
+    if isinstance(exception, RequestDataTooBig):
+        return HttpResponse(too_large_page(), status=413)
     return defaults.bad_request(request, exception, *args, **kwargs)
+
+
+def too_large_page() -> str:
+    """The page of a 413. Rendering it asks the database for nothing, and needs no request."""
+    return loader.render_to_string("413.html")
 
 
 def permission_denied(request: HttpRequest, exception: Exception, *args: Any, **kwargs: Any) -> HttpResponseBase:

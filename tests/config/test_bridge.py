@@ -120,10 +120,35 @@ def test_an_undeclared_body_over_the_limit_is_refused_when_it_gets_there():
             read_at_answer.append(caller.read)
             await caller.send(message)
 
-        await bridge(scope_for(method="POST", headers={"accept": "text/html"}), caller.receive, send)
+        await bridge(scope_for(method="POST"), caller.receive, send)
+        assert caller.status == 413
+        assert read_at_answer[0] == 2
+
+    serve(echo, scenario)
+
+
+@pytest.mark.parametrize("path", ["/start/expense/", "/accounts/login/"])
+def test_a_person_who_sends_too_much_gets_a_page_of_the_site_and_the_database_is_not_asked(path):
+    async def scenario(bridge: Bridge) -> None:
+        caller = Caller(b"x" * 101)
+        await bridge(scope_for(path, method="POST"), caller.receive, caller.send)
         assert caller.status == 413
         assert caller.headers[b"content-type"].startswith(b"text/html")
-        assert read_at_answer[0] == 2
+        assert b"default-src 'self'" in caller.headers[b"content-security-policy"]
+        assert b"That was too large" in caller.body
+        assert b"css/app.css" in caller.body
+
+    serve(echo, scenario)  # this test has no database: pytest-django refuses every query
+
+
+@pytest.mark.parametrize("path", ["/api/promises/", "/callbacks/abc/"])
+def test_a_program_that_sends_too_much_gets_a_problem_whatever_it_accepts(path):
+    async def scenario(bridge: Bridge) -> None:
+        caller = Caller(b"x" * 101)
+        await bridge(scope_for(path, method="POST", headers={"accept": "text/html"}), caller.receive, caller.send)
+        assert caller.status == 413
+        assert caller.headers[b"content-type"] == b"application/problem+json"
+        assert json.loads(caller.body)["instance"] == path
 
     serve(echo, scenario)
 
