@@ -10,7 +10,7 @@ import structlog
 
 from config.log import logging_config
 
-TOKEN = "eyJwIjoiY2ktMSJ9.kV3-_x"  # noqa: S105  (made up)
+TOKEN = "eyJwIjoiY2ktMSJ9.kV3-_x"
 ADDRESS = f"/callbacks/{TOKEN}/"
 
 
@@ -46,7 +46,7 @@ def test_nor_in_a_field_of_an_event(form):
     handler = logging.StreamHandler(stream)
     formatter: dict[str, Any] = dict(logging_config(level="INFO", form=form)["formatters"]["structured"])
     handler.setFormatter(formatter.pop("()")(**formatter))
-    standard = logging.Logger("x")
+    standard = logging.Logger("x")  # noqa: LOG001 (one that nobody else configures)
     standard.addHandler(handler)
     processors = [structlog.stdlib.add_log_level, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
     structlog.wrap_logger(standard, processors=processors, wrapper_class=structlog.stdlib.BoundLogger).info(
