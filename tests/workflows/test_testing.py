@@ -29,7 +29,8 @@ activations = 0
 
 @workflow(name="kit.forgetful")
 async def forgetful(ctx: Context) -> int:
-    global activations  # what a body must not do: remember something outside its steps
+    # What a body must not do: remember something outside its steps.
+    global activations  # noqa: PLW0603
     activations += 1
     await ctx.run(double, 1)
     return activations
