@@ -4,11 +4,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
+from approvals.drafts import draft_keep, draft_take
 from approvals.samples import sample_read, samples_of
 from approvals.start_form import FILE_SUFFIX, ID_FIELD, OWN_NAMES, TEXT_FILES, StartForm, is_text_file, parameters_of
 from workflows import codec, executions
@@ -27,10 +30,12 @@ def workflows(request: HttpRequest) -> HttpResponse:
     return render(request, "approvals/start.html", {"workflows": listed})
 
 
-@login_required
+@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def start_workflow(request: HttpRequest, name: str) -> HttpResponse:
     """The form, and what it does: start the workflow in the name of whoever is signed in."""
+    if not request.user.is_authenticated:
+        return sign_in_first(request)
     workflow = workflow_or_404(name)
     form = form_of(request, workflow)
     if request.method == "POST" and form.is_valid():
@@ -49,6 +54,15 @@ def sample(request: HttpRequest, name: str, file: str) -> HttpResponse:
         raise Http404(_("There is no such sample."))
     headers = {"Content-Disposition": f'attachment; filename="{file}"'}
     return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def sign_in_first(request: HttpRequest) -> HttpResponse:
+    """To the sign-in and back. What was typed is kept; Django has seen already that the form was one of ours."""
+    if request.method == "POST":
+        data, _unreadable = typed_of(request)
+        data.pop("csrfmiddlewaretoken", None)
+        draft_keep(request, request.path, data.dict())
+    return redirect_to_login(request.get_full_path())
 
 
 def execution_start(request: HttpRequest, form: StartForm) -> "executions.Handle[Any] | None":
@@ -95,14 +109,32 @@ def is_same_call(
 
 
 def form_of(request: HttpRequest, workflow: Workflow[..., Any]) -> StartForm:
-    """The form as it was sent, with the uploaded files as text and people's own names as they are; or an empty one,
-    filled with a sample if the address asks for it."""
+    """The form as it was sent, now or before the sign-in, with people's own names as they are; or an empty one, filled
+    with a sample if the address asks for it."""
     username, is_staff = request.user.get_username(), bool(request.user.is_staff)
     common: dict[str, Any] = {"may_name_others": is_staff}
-    if request.method != "POST":
+    unreadable: list[str] = []
+    if request.method == "POST":
+        data, unreadable = typed_of(request)
+    elif kept := draft_take(request, request.path):
+        messages.info(request, _("You had been signed out, so nothing was started. What you typed is still here."))
+        data = QueryDict(mutable=True)
+        data.update(kept)
+    else:
         text = sample_read(workflow, request.GET.get("sample", ""))
         initial = dict.fromkeys(TEXT_FILES, text) if text is not None else {}
         return StartForm(workflow, username, initial=initial, **common)
+    if not is_staff:
+        data.update({name: username for name in OWN_NAMES if name in workflow.signature.parameters})
+    form = StartForm(workflow, username, data=data, **common)
+    for name in unreadable:
+        form.errors.pop(name, None)  # that nothing was typed is not the point
+        form.add_error(name, _("This file is not text in UTF-8; save it as CSV in UTF-8 and choose it again."))
+    return form
+
+
+def typed_of(request: HttpRequest) -> tuple[QueryDict, list[str]]:
+    """What the form was sent with, the uploaded files as text; and the parameters whose file is not text."""
     data = request.POST.copy()
     unreadable = []
     for name in TEXT_FILES:
@@ -111,13 +143,7 @@ def form_of(request: HttpRequest, workflow: Workflow[..., Any]) -> StartForm:
                 data[name] = upload.read().decode("utf-8-sig")
             except UnicodeDecodeError:
                 unreadable.append(name)
-    if not is_staff:
-        data.update({name: username for name in OWN_NAMES if name in workflow.signature.parameters})
-    form = StartForm(workflow, username, data=data, **common)
-    for name in unreadable:
-        form.errors.pop(name, None)  # that nothing was typed is not the point
-        form.add_error(name, _("This file is not text in UTF-8; save it as CSV in UTF-8 and choose it again."))
-    return form
+    return data, unreadable
 
 
 def form_page(request: HttpRequest, form: StartForm) -> HttpResponse:
@@ -139,7 +165,8 @@ def form_page(request: HttpRequest, form: StartForm) -> HttpResponse:
         "rows": rows,
         "id_field": form[ID_FIELD],
     }
-    return render(request, "approvals/start_workflow.html", context, status=422 if form.errors else 200)
+    status = 422 if request.method == "POST" and form.errors else 200
+    return render(request, "approvals/start_workflow.html", context, status=status)
 
 
 def workflow_or_404(name: str) -> Workflow[..., Any]:

@@ -86,6 +86,7 @@ EVERYTHING = {
 }
 
 
+@pytest.mark.django_db
 def test_the_pages_want_a_sign_in(client: Client) -> None:
     assert client.get("/start/").headers["Location"].startswith("/accounts/login/")
     assert client.post("/start/expense/", {"csv": CSV}).headers["Location"].startswith("/accounts/login/")
@@ -276,3 +277,34 @@ def test_starting_wants_a_form_of_this_site(people: People) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(people["ana"])
     assert strict.post("/start/expense/", {"csv": CSV}).status_code == 403
+
+
+# -- sessions --------------------------------------------------------------------------------------------------------
+
+
+def token_of(response: Any) -> str:
+    return str(response.context["csrf_token"])
+
+
+def test_what_was_typed_before_the_session_ended_survives_the_sign_in(people: People) -> None:
+    client = Client(enforce_csrf_checks=True)
+    token = token_of(client.get("/accounts/login/"))
+    file = SimpleUploadedFile("claim.csv", CSV.encode())
+    typed = {"csv": "", "csv-file": file, "claimant": "bob", "execution-id": "typed-1", "csrfmiddlewaretoken": token}
+    expired = client.post("/start/expense/", typed)
+    assert expired.headers["Location"] == "/accounts/login/?next=/start/expense/"
+    client.post(expired["Location"], {"username": "ana", "password": "demo", "csrfmiddlewaretoken": token})
+    page = client.get("/start/expense/")
+    assert page.status_code == 200
+    html = page.content.decode()
+    assert "signed out, so nothing was started" in html
+    assert "2026-01-03,meals,Supper,84.50" in html
+    form = page.context["form"]
+    assert (form["execution-id"].value(), form["claimant"].value()) == ("typed-1", "ana")
+    assert "2026-01-03,meals" not in client.get("/start/expense/").content.decode()
+
+
+def test_a_foreign_form_leaves_nothing_to_start(people: People) -> None:
+    client = Client(enforce_csrf_checks=True)
+    assert client.post("/start/expense/", {"csv": CSV}).status_code == 403
+    assert not client.session.keys()
