@@ -87,7 +87,7 @@ EVERYTHING = {
 
 
 @pytest.mark.django_db
-def test_the_pages_want_a_sign_in(client: Client) -> None:
+def test_the_pages_want_a_sign_in(client: Client, db: None) -> None:
     assert client.get("/start/").headers["Location"].startswith("/accounts/login/")
     assert client.post("/start/expense/", {"csv": CSV}).headers["Location"].startswith("/accounts/login/")
 
