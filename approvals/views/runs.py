@@ -75,7 +75,7 @@ class Run:
 def runs(request: HttpRequest) -> HttpResponse:
     """The executions that the reader may see, newest first."""
     now = now_ms()
-    chosen = {name: request.GET.get(name, "").strip() for name in ("state", "workflow", "id")}
+    chosen = {name: request.GET.get(name, "").replace("\0", "").strip() for name in ("state", "workflow", "id")}
     found = queries.executions_visible_to(request.user, all_executions())
     found = found.filter(_condition(chosen, now), _after(request.GET.get("before", "")))
     rows = [record_of(row, now) for row in found[: PAGE + 1]]

@@ -169,3 +169,10 @@ def test_a_card_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
 def test_a_deadline_is_in_the_future() -> None:
     with pytest.raises(InvalidCard):
         after("0s", then="reject")
+
+
+def test_a_diff_too_large_to_compare_shows_both_texts() -> None:
+    old, new = "x\n" * 3000, "y\nx\n" * 3000
+    lines = diff_lines(blocks.diff(old, new))
+    assert [line.kind for line in lines].count("old") == 3000
+    assert [line.kind for line in lines].count("new") == 6000

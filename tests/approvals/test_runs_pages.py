@@ -128,6 +128,11 @@ def test_filters(people: People, ask: Ask) -> None:
     assert len(listed(ana, "?state=nonsense&id=%00")) == 4
 
 
+@pytest.mark.parametrize("name", ["state", "workflow", "id", "before"])
+def test_a_filter_with_a_nul_character_is_no_fault(people: People, name: str) -> None:
+    assert signed_in(people["ana"]).get("/runs/", {name: "a\0b"}).status_code in (200, 404)
+
+
 def test_a_row_says_whom_it_waits_for_and_why_it_halted(people: People, ask: Ask) -> None:
     ask(id="b-waits:1", to="group:sre")
     run_create("b-halted")
