@@ -51,6 +51,8 @@ class PromiseCreateSerializer(serializers.Serializer[Any]):
     def validate_tags(self, value: dict[str, str]) -> dict[str, str]:
         if any(tag.startswith(RESERVED_TAGS) for tag in value):
             raise ValidationError(_("Tags that begin with countersign: are set by Countersign itself."))
+        if "resonate:target" in value:  # it would run with nobody as its requester, and without executions:start
+            raise ValidationError(_("A promise that runs a workflow is started by POST /api/executions/."))
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

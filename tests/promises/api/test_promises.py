@@ -96,10 +96,12 @@ def test_tags_that_are_not_ones_own_are_refused(robot: Caller, tags: Any) -> Non
     assert_problem(robot.post(URL, {"id": "ci-1", "tags": tags}), 400, "ValidationError")
 
 
-def test_a_target_must_be_routable(robot: Caller) -> None:
-    assert_problem(
-        robot.post(URL, {"id": "ci-1", "tags": {"resonate:target": "nowhere"}}), 400, "BadRequest", "nowhere"
-    )
+@pytest.mark.parametrize("target", ["nowhere", "celery://default"])
+def test_a_workflow_is_not_started_around_its_own_route(robot: Caller, target: str) -> None:
+    refused = robot.post(URL, {"id": "ci-1", "tags": {"resonate:target": target}})
+    assert_problem(refused, 400, "ValidationError")
+    assert "POST /api/executions/" in str(refused.json())
+    assert_problem(robot.get(f"{URL}ci-1/"), 404, "PromiseNotFound")
 
 
 def test_the_ids_below_an_execution_are_its_own(robot: Caller) -> None:
