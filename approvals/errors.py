@@ -3,21 +3,14 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from promises.errors import CodedError
+
 if TYPE_CHECKING:
     from approvals.verdicts import Eligibility
 
 
-class ApprovalError(Exception):
+class ApprovalError(CodedError):
     """The request for approval cannot do what was asked."""
-
-    status = 500
-
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message or (type(self).__doc__ or "").strip())
-
-    @property
-    def code(self) -> str:
-        return type(self).__name__
 
 
 class RequestNotFound(ApprovalError):

@@ -13,6 +13,7 @@ from approvals.models import ApprovalRequest
 from promises.records import PromiseRecord, TaskRecord
 from promises.states import PromiseState, TaskState
 from promises.values import display
+from workflows.kinds import kind_of
 
 VALUE_LIMIT = 20_000  # characters of a value that a page shows
 KINDS: Mapping[str, tuple[Any, str]] = {
@@ -153,18 +154,6 @@ def levels_mark(nodes: Sequence[Node]) -> None:
             is_open.pop()
             ended += 1
         node.closes = range(ended)
-
-
-def kind_of(promise: PromiseRecord) -> str:
-    """What a promise of a call graph stands for (a key of KINDS)."""
-    tags = promise.tags
-    if "resonate:target" in tags:
-        return "workflow" if promise.parent_id is None else "remote"
-    if tags.get("countersign:approval"):
-        return "approval"
-    if tags.get("resonate:timer") == "true":
-        return "sleep"
-    return "step" if tags.get("resonate:scope") == "local" else "promise"
 
 
 def shown(data: str | None) -> Any:

@@ -251,4 +251,4 @@ def encoded(headers: Headers) -> list[tuple[bytes, bytes]]:
 
 
 def _write_unsupported(data: bytes) -> None:
-    raise NotImplementedError("Django never uses WSGI's write()")
+    raise RuntimeError("This server takes a WSGI response's iterable; Django never uses write().")

@@ -1,8 +1,8 @@
 """What can go wrong with promises and tasks. The class name is the API's code, its docstring the default message."""
 
 
-class PromiseError(Exception):
-    """The promise store refused the call."""
+class CodedError(Exception):
+    """The base of each app's family of errors: `status` as in HTTP, `code` for programs, the message for people."""
 
     status = 500
 
@@ -12,6 +12,10 @@ class PromiseError(Exception):
     @property
     def code(self) -> str:
         return type(self).__name__
+
+
+class PromiseError(CodedError):
+    """The promise store refused the call."""
 
 
 class BadRequest(PromiseError):

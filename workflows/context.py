@@ -14,7 +14,7 @@ from workflows.registry import Workflow
 from workflows.retries import Never, Retry
 
 if TYPE_CHECKING:
-    from workflows.replay import Frame
+    from workflows.frames import Frame
     from workflows.stores.base import Store
 
 P = ParamSpec("P")

@@ -7,18 +7,11 @@ that a workflow's `except Exception` cannot swallow it.
 import builtins
 from typing import Any, TypeVar
 
+from promises.errors import CodedError
 
-class WorkflowError(Exception):
+
+class WorkflowError(CodedError):
     """The workflow cannot do what was asked."""
-
-    status = 500
-
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message or (type(self).__doc__ or "").strip())
-
-    @property
-    def code(self) -> str:
-        return type(self).__name__
 
 
 class FunctionNotFound(WorkflowError):

@@ -18,8 +18,8 @@ from promises.values import EMPTY
 from workflows import codec
 from workflows.errors import ExecutionNotFound, FunctionNotFound, InvalidId
 from workflows.frames import invocation, root_tags
+from workflows.outcomes import result_of
 from workflows.registry import Workflow, registry
-from workflows.replay import result_of
 from workflows.stores.durable import DurableStore
 
 R = TypeVar("R")

@@ -31,6 +31,22 @@ class Frame:
         self.open: set[Operation] = set()
 
     @classmethod
+    def of_root(cls, activation: "Activation", function: Workflow[..., Any]) -> "Frame":
+        """The frame of the task's own function."""
+        promise = activation.acquired.promise
+        info = Info(
+            promise.id,
+            promise.parent_id,
+            promise.tags.get("resonate:origin", promise.id),
+            function.name,
+            function.version,
+            promise.timeout_at,
+            promise.tags,
+            promise.tags.get("countersign:requester", ""),
+        )
+        return cls(activation, info, Strand(None, promise.id))
+
+    @classmethod
     def below(cls, operation: Operation, function: Workflow[..., Any], activation: "Activation") -> "Frame":
         """The frame of a nested workflow: the child of the function that called it."""
         parent = operation.frame.info

@@ -13,8 +13,8 @@ from promises.times import NEVER, now_ms
 from workflows import codec
 from workflows.executor import execute
 from workflows.frames import invocation, root_tags
+from workflows.outcomes import result_of
 from workflows.registry import Registry, Workflow, registry
-from workflows.replay import result_of
 from workflows.stores.memory import MemoryStore
 
 

@@ -11,7 +11,8 @@ from promises.records import NewPromise
 from workflows.retries import DEFAULT, Retry
 
 if TYPE_CHECKING:
-    from workflows.replay import Activation, Frame
+    from workflows.frames import Frame
+    from workflows.replay import Activation
 
 T = TypeVar("T")
 

@@ -14,30 +14,25 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from promises.records import Acquired, NewPromise, PromiseRecord
+from promises.records import Acquired, PromiseRecord
 from promises.states import PromiseState
-from promises.values import EMPTY, Value
-from workflows import codec
+from promises.values import EMPTY
 from workflows.attempts import Attempt, attempt_async, attempt_sync
-from workflows.context import Context, Info
+from workflows.context import Context
 from workflows.errors import (
-    EncodingError,
     Halt,
     NonDeterminism,
     NonDurableAwait,
-    PromiseCanceled,
-    PromiseTimeout,
     ShuttingDown,
     Suspended,
-    error_from_json,
-    error_to_json,
 )
 from workflows.frames import Frame
 from workflows.loop import Loop
 from workflows.operations import DurableFuture, Kind, Operation
+from workflows.outcomes import error_of, outcome_of, result_of
 from workflows.registry import Workflow
 from workflows.stores.base import Lease, Store
-from workflows.strands import CURRENT, Strand
+from workflows.strands import CURRENT
 
 PARALLEL_STEPS = 8
 
@@ -83,7 +78,7 @@ class Activation:
         """Drive the function to "fulfilled" or "suspended". Raises Halt, LeaseLost, ShuttingDown."""
         self.loop = Loop.borrow()
         try:
-            root = self._start_body(root_frame(self, function), function.fn, args, kwargs, None)
+            root = self._start_body(Frame.of_root(self, function), function.fn, args, kwargs, None)
             return self._drive(root)
         finally:
             self._put_away()
@@ -394,52 +389,3 @@ class Activation:
         if operation.id in self.waiting:
             canceled = self.store.settle_child(self.lease, operation.id, PromiseState.REJECTED_CANCELED, EMPTY)
             self._answer(operation, canceled)
-
-
-def root_frame(activation: Activation, function: Workflow[..., Any]) -> Frame:
-    """The frame of the task's own function."""
-    promise = activation.acquired.promise
-    origin = promise.tags.get("resonate:origin", promise.id)
-    info = Info(
-        promise.id,
-        promise.parent_id,
-        origin,
-        function.name,
-        function.version,
-        promise.timeout_at,
-        promise.tags,
-        promise.tags.get("countersign:requester", ""),
-    )
-    return Frame(activation, info, Strand(None, promise.id))
-
-
-def error_of(task: "asyncio.Task[Any]") -> BaseException | None:
-    """What a task has ended with, if not with a result; for one that canceled itself that is a CancelledError."""
-    return asyncio.CancelledError("canceled by itself") if task.cancelled() else task.exception()
-
-
-def outcome_of(task: "asyncio.Task[Any]") -> tuple[str, Value]:
-    """How a body ended, as a promise's state and value."""
-    error = error_of(task)
-    if error is None:
-        try:
-            return PromiseState.RESOLVED, Value.of(codec.to_json(task.result()))
-        except (EncodingError, ValueError) as unfit:
-            error = unfit
-    if not isinstance(error, Exception | asyncio.CancelledError):
-        raise error
-    return PromiseState.REJECTED, Value.of(error_to_json(error))
-
-
-def result_of(promise: PromiseRecord, annotation: Any) -> Any:
-    """What awaiting a settled promise gives: its value as the annotated type, or its error, raised."""
-    if promise.state == PromiseState.RESOLVED:
-        return codec.from_json(promise.value.decode(), annotation)
-    if promise.state == PromiseState.REJECTED_TIMEDOUT:
-        raise PromiseTimeout(f"The deadline of {promise.id} passed before it was settled.")
-    if promise.state == PromiseState.REJECTED_CANCELED:
-        raise PromiseCanceled(f"{promise.id} was canceled.")
-    raise error_from_json(promise.value.decode())
-
-
-__all__ = ["Activation", "Frame", "NewPromise", "outcome_of", "result_of"]

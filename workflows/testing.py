@@ -27,8 +27,8 @@ from promises.values import Value
 from workflows import codec
 from workflows.executor import execute
 from workflows.local import Halted, Runner
+from workflows.outcomes import result_of
 from workflows.registry import Workflow
-from workflows.replay import result_of
 from workflows.stores.base import Lease
 from workflows.stores.memory import MemoryStore
 

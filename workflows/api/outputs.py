@@ -10,9 +10,9 @@ from promises.api.outputs import iso, shown_value
 from promises.records import PromiseRecord
 from promises.states import PromiseState
 from workflows.errors import PromiseCanceled, PromiseTimeout
+from workflows.kinds import KINDS, kind_of
 
 STATES = [state.value for state in PromiseState]
-KINDS = ["workflow", "remote", "step", "sleep", "approval", "promise"]
 
 
 class ErrorSerializer(serializers.Serializer[Any]):
@@ -104,18 +104,6 @@ def node_document(promise: PromiseRecord) -> dict[str, Any]:
         "settled_at": iso(promise.settled_at),
         "timeout_at": iso(promise.timeout_at),
     }
-
-
-def kind_of(promise: PromiseRecord) -> str:
-    """What a promise of a call graph stands for (one of KINDS)."""
-    tags = promise.tags
-    if "resonate:target" in tags:
-        return "workflow" if promise.parent_id is None else "remote"
-    if tags.get("countersign:approval"):
-        return "approval"
-    if tags.get("resonate:timer") == "true":
-        return "sleep"
-    return "step" if tags.get("resonate:scope") == "local" else "promise"
 
 
 def error_document(promise: PromiseRecord) -> dict[str, str] | None:
