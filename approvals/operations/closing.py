@@ -1,17 +1,18 @@
-"""How a request ends: decided by people or its deadline, or closed because nobody waits for it any more. The callers in
-`operations.py` hold the lock of the request, and of its promise."""
+"""How a request ends: decided by people or its deadline, or closed because nobody waits for it any more. Callers of the
+first part hold the lock of the request, and of its promise; the verbs at the end take them."""
 
 import json
 from typing import Any
+from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from approvals import wording
 from approvals.audit import event_append
 from approvals.errors import AlreadyDecided, ApprovalError, RequestClosed
-from approvals.models import ApprovalRequest, Ballot, Decision, RequestState
+from approvals.models import ApprovalRequest, Ballot, Decision, RequestState, SettledPromise
+from approvals.operations.locks import promise_lock, request_lock
 from promises import store
-from promises.errors import PromiseNotFound
 from promises.models import Promise
 from promises.states import PromiseState
 from promises.times import to_datetime
@@ -130,13 +131,6 @@ def closed_error(request: ApprovalRequest) -> ApprovalError:
     )
 
 
-def promise_lock(request: ApprovalRequest) -> Promise:
-    try:
-        return Promise.objects.select_for_update().only("id", "state", "timeout_at").get(pk=request.promise_id)
-    except Promise.DoesNotExist:
-        raise PromiseNotFound(f"Promise not found: {request.promise_id}") from None
-
-
 def pages_tell(request: ApprovalRequest, event: str) -> None:
     payload = json.dumps({"request": str(request.pk), "event": event})
     with connection.cursor() as cursor:
@@ -150,3 +144,48 @@ def _iso(ms: int) -> str:
 def moment_of(ms: int | None) -> Any:
     """An aware datetime of a time that is within the calendar."""
     return to_datetime(ms)
+
+
+# -- without people ---------------------------------------------------------------------------------------------------
+
+
+def approvals_expire(now: int, limit: int = 200) -> int:
+    """What time and others have closed: requests past their deadline get the outcome that was named for it, requests
+    whose promise somebody settled are closed. At most `limit` of each; returns how many. Called by the clock."""
+    due = list(ApprovalRequest.objects.due(now).values_list("pk", flat=True)[:limit])
+    settled = list(SettledPromise.objects.values_list("pk", flat=True)[:limit])
+    return sum(_expire(id, now) for id in due) + sum(_reconcile(promise_id, now) for promise_id in settled)
+
+
+def _expire(id: UUID, now: int) -> int:
+    """1 if the request was closed; 0 if somebody is deciding it at this moment, or has."""
+    with transaction.atomic():
+        request = ApprovalRequest.objects.select_for_update(skip_locked=True).pending().filter(pk=id).first()
+        if request is None:
+            return 0
+        return 0 if close_if_over(request, promise_lock(request), now) is None else 1
+
+
+def _reconcile(promise_id: str, now: int) -> int:
+    with transaction.atomic():
+        request = ApprovalRequest.objects.select_for_update().filter(promise_id=promise_id).first()
+        if request is not None and request.is_pending:
+            close_if_over(request, promise_lock(request), now)
+        return SettledPromise.objects.filter(pk=promise_id).delete()[0]
+
+
+def approval_withdraw(request_id: UUID | str, *, by: str, reason: str, channel: str, now: int) -> ApprovalRequest:
+    """Take the question back: the promise is canceled, and the workflow gets a decision that is `canceled`.
+    Withdrawing a request that is closed is refused, unless it was withdrawn.
+
+    Locks the request, then its promise. Errors: RequestNotFound, AlreadyDecided, RequestClosed.
+    """
+    with transaction.atomic():
+        request = request_lock(request_id)
+        if request.closed_because == wording.WITHDRAWN:
+            return request
+        if request.is_pending and close_if_over(request, promise_lock(request), now) is None:
+            store.promise_settle(request.promise_id, PromiseState.REJECTED_CANCELED, now=now)
+            request_cancel(request, wording.WITHDRAWN, now, by=by, channel=channel, reason=reason)
+            return request
+    raise closed_error(request)

@@ -1,9 +1,48 @@
-"""The rows of a new request: what is asked, frozen, and whom it concerns. Called by `approval_open`."""
+"""How a request begins: what is asked, frozen, and the rows that say whom it concerns."""
 
-from approvals.cards import Card, request_id
+from typing import Any
+
+from django.db import transaction
+
+from approvals.audit import event_append
+from approvals.cards import Card, card_of, request_id
 from approvals.models import ApprovalRequest, RequestAudience, Role
+from approvals.operations.closing import WORKFLOW, close_if_over, pages_tell
+from approvals.operations.locks import promise_lock
 from approvals.policies import Policy
 from promises.times import NEVER
+
+
+def approval_open(
+    promise_id: str, card: dict[str, Any], *, now: int, execution_id: str = "", workflow: str = ""
+) -> ApprovalRequest:
+    """Show a request to those it asks; `card` is `Card.to_json()`. The promise must exist. Opening it again returns
+    it as it is.
+
+    Locks the new request, then the promise. Errors: InvalidCard, PromiseNotFound.
+    """
+    asked = card_of(card)
+    with transaction.atomic():
+        request = request_insert(promise_id, asked, execution_id or promise_id.partition(":")[0], workflow, now)
+        if request is None:
+            return ApprovalRequest.objects.get(pk=request_id(promise_id))
+        RequestAudience.objects.bulk_create(audience_rows(request, asked.policy))
+        event_append(
+            str(request.pk),
+            "opened",
+            now=now,
+            actor=asked.requester,
+            channel=WORKFLOW,
+            data={
+                "promise": promise_id,
+                "title": asked.title,
+                "digest": asked.digest,
+                "deadline_at": request.deadline_at,
+            },
+        )
+        if close_if_over(request, promise_lock(request), now) is None:
+            pages_tell(request, "opened")
+    return request
 
 
 def request_insert(promise_id: str, card: Card, execution_id: str, workflow: str, now: int) -> ApprovalRequest | None:
