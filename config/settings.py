@@ -9,6 +9,7 @@ import logging
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import django
@@ -151,6 +152,8 @@ CELERY_TIMEZONE = "UTC"
 PROMISES = {
     "PUBLIC_URL": PUBLIC_URL,
     "RETRY_INTERVAL_MS": env.int("COUNTERSIGN_RETRY_INTERVAL_MS", default=30_000),
+    # Every wake-up also as a broker message, for workers that cannot LISTEN (behind a pooler that shares sessions).
+    "BROKER_WAKES": env.bool("COUNTERSIGN_BROKER_WAKES", default=False),
     "LEASE_MS": env.int("COUNTERSIGN_LEASE_MS", default=15_000),
     # A worker that dies so often in a row on one execution, with nothing new recorded, halts it.
     "MAX_CRASHES": env.int("COUNTERSIGN_MAX_CRASHES", default=10),
@@ -158,7 +161,9 @@ PROMISES = {
     # moved.
     "CLOCK_SWEEPS": ["promises.store.timeouts_sweep", "approvals.operations.approvals_expire"],
 }
-WORKFLOWS = {
+WORKFLOWS: dict[str, Any] = {
+    # Limits of whole queues: {"default": {"concurrency": 20, "rate": "100/s"}}; workflows have theirs in the decorator.
+    "QUEUES": env.json("COUNTERSIGN_QUEUES", default={}),
     # Which executions a signed-in person may see: a function (user, executions) -> executions.
     "EXECUTIONS_VISIBLE_TO": "approvals.queries.executions_visible_to",
 }

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
 from django.db.models import QuerySet
@@ -13,8 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from promises import store
-from promises.errors import PromiseError
-from promises.models import Callback, Listener, OutgoingMessage, Process, Promise, Schedule, Task
+from promises.errors import BadRequest, PromiseError
+from promises.limits import Limits
+from promises.models import Callback, Limit, Listener, OutgoingMessage, Process, Promise, Schedule, Task
 from promises.times import now_ms, to_datetime
 
 
@@ -94,6 +96,58 @@ class PromiseAdmin(ReadOnlyAdmin):
         return bool(request.user.has_perm("promises.change_promise"))
 
 
+class LimitForm(forms.ModelForm[Limit]):
+    """A limit as people write it: the rate is "100/m"."""
+
+    key = forms.RegexField(
+        r"(queue|workflow):\S+", help_text=_("queue:NAME or workflow:NAME"), label=_("what is limited")
+    )
+    rate = forms.CharField(required=False, help_text=_("How many are started in a time: 10/s, 100/m, 5/2h"))
+    is_overridden = forms.BooleanField(
+        required=False,
+        initial=True,
+        label=_("set by an operator"),
+        help_text=_("Unmark it, and the next worker that starts declares the limits of the code again."),
+    )
+
+    class Meta:
+        model = Limit
+        fields = ("key", "concurrency", "rate", "is_overridden")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.rate is not None:
+            self.initial["rate"] = self.instance.limits.written_rate
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        try:
+            limits = Limits.of(cleaned.get("concurrency"), cleaned.get("rate") or None)
+        except BadRequest as error:
+            raise forms.ValidationError(str(error)) from None
+        cleaned["rate"] = self.instance.tokens = limits.rate
+        self.instance.period_ms = limits.period_ms
+        return cleaned
+
+
+@admin.register(Limit)
+class LimitAdmin(admin.ModelAdmin[Limit]):
+    """What an operator may change while everything runs; Django's log keeps who did."""
+
+    form = LimitForm
+    list_display = ("key", "concurrency", "rate_shown", "is_overridden")
+    list_filter = ("is_overridden",)
+    search_fields = ("key",)
+    ordering = ("key",)
+
+    @admin.display(description=_("rate"))
+    def rate_shown(self, limit: Limit) -> str:
+        return limit.limits.written_rate or "-"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Limit | None = None) -> tuple[str, ...]:
+        return () if obj is None else ("key",)
+
+
 @admin.register(Task)
 class TaskAdmin(ReadOnlyAdmin):
     list_display = ("id", "state", "version", "target", "crashes", "due", "halt_reason")
@@ -109,6 +163,8 @@ class TaskAdmin(ReadOnlyAdmin):
         "pid",
         "ttl",
         "target",
+        "func",
+        "priority",
         "dispatches",
         "crashes",
         "due",

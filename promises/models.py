@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from promises.limits import Limits
 from promises.states import PromiseState, TaskState
 from promises.times import NEVER
 from promises.values import display
@@ -83,14 +84,56 @@ class Task(models.Model):
     crashes = models.IntegerField(default=0)
     progress = models.IntegerField(default=0)
     halt_reason = models.TextField(default="", blank=True)
+    # Whose line of the queue it stands in: the function, and whether it has been executed before; `rank` is its place,
+    # NULL while it is not ready (see `promises/sql/06_wake.sql`).
+    func = models.TextField(default="")
+    is_started = models.BooleanField(default=False)
+    priority = models.SmallIntegerField(default=0)
+    rank = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         verbose_name = _("task")
         verbose_name_plural = _("tasks")
-        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="promises_task_due")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="promises_task_due"),
+            # What a worker asks: who is first in each line of this queue?
+            models.Index(
+                fields=["target", "func", "is_started", "rank"],
+                condition=Q(rank__isnull=False),
+                name="promises_task_ready",
+            ),
+            # What a limit asks: how many are being executed?
+            models.Index(fields=["func", "target"], condition=Q(state=TaskState.ACQUIRED), name="promises_task_held"),
+        ]
 
     def __str__(self) -> str:
         return self.id
+
+
+class Limit(models.Model):
+    """How much of one queue (`queue:NAME`) or workflow (`workflow:NAME`) may be executed: at most `concurrency` at a
+    time, at most `rate` started in any `period_ms`. NULL: no limit. Claims keep the bucket of `tokens`."""
+
+    key = models.TextField(primary_key=True)
+    concurrency = models.IntegerField(null=True, blank=True)
+    rate = models.IntegerField(null=True, blank=True)
+    period_ms = models.BigIntegerField(null=True, blank=True)
+    tokens = models.FloatField(null=True, blank=True, editable=False)
+    refilled_at = models.BigIntegerField(default=0, editable=False)
+    # Set by an operator: what the code declares does not replace it.
+    is_overridden = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("limit")
+        verbose_name_plural = _("limits")
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def limits(self) -> Limits:
+        """What it says."""
+        return Limits(self.concurrency, self.rate, self.period_ms)
 
 
 class Callback(models.Model):

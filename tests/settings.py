@@ -18,6 +18,7 @@ os.environ.setdefault("COUNTERSIGN_DEMO", "1")  # lets the signing key be genera
 os.environ.setdefault("CELERY_BROKER_URL", "memory://")
 
 from config.settings import *  # noqa: F403
+from config.settings import PROMISES
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
@@ -25,3 +26,4 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_AUTOREFRESH = True  # no scan of STATIC_ROOT, which does not exist
+PROMISES = {**PROMISES, "BROKER_WAKES": True}  # no worker listens; what would be sent is looked at

@@ -74,6 +74,7 @@ class Context:
         atomic: bool = _UNSET,
         target: str | None = _UNSET,
         version: int | None = _UNSET,
+        priority: int = _UNSET,
         id: str | None = _UNSET,
         tags: Mapping[str, str] = _UNSET,
     ) -> "Context":
@@ -81,8 +82,9 @@ class Context:
 
         timeout: the call's time; it never exceeds this function's own. retry: a policy, None for one attempt.
         durable=False: nothing is stored, the step runs again on a replay. atomic=True: the step's ORM writes and its
-        promise commit together. target, version: for rpc, where it runs (`celery://QUEUE`) and which version. id: a
-        name instead of a number, unique in this function. tags: more tags for the promise.
+        promise commit together. target, version, priority: for rpc, where it runs (`celery://QUEUE`), which version,
+        and how urgent it is (the workflow's own priority unless given). id: a name instead of a number, unique in this
+        function. tags: more tags for the promise.
         """
         given = {
             "timeout": timeout,
@@ -91,6 +93,7 @@ class Context:
             "atomic": atomic,
             "target": target,
             "version": version,
+            "priority": priority,
             "id": id,
             "tags": tags,
         }

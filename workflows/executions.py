@@ -36,10 +36,12 @@ def start(
     version: int | None = None,
     requester: str = "",
     timeout: timedelta | None = None,
+    priority: int | None = None,
 ) -> "tuple[Handle[Any], bool]":
     """Start an execution, or attach to the one that has this `id`: (handle, created).
 
-    The arguments are checked against the function's signature first. Without `timeout` it has no deadline. Errors:
+    The arguments are checked against the function's signature first. Without `timeout` it has no deadline, without
+    `priority` (-99 to 99; a step is worth a minute of waiting) its workflow's. Errors:
     FunctionNotFound, InvalidArguments, InvalidId, EncodingError.
     """
     found = function if isinstance(function, Workflow) else registry.get(function, version)
@@ -49,7 +51,7 @@ def start(
     found.bind(call["args"], call.get("kwargs", {}))
     now = now_ms()
     deadline = NEVER if timeout is None else min(now + int(timeout.total_seconds() * 1000), NEVER)
-    promise = NewPromise(id, deadline, param, root_tags(id, found, requester))
+    promise = NewPromise(id, deadline, param, root_tags(id, found, requester, priority))
     _, created = DurableStore().create(promise)
     return Handle(id), created
 

@@ -12,11 +12,13 @@ from promises.values import Value
 from workflows.errors import FunctionNotFound, Halt, InvalidArguments, LeaseLost, ShuttingDown, error_to_json
 from workflows.registry import Registry, Workflow, registry
 from workflows.replay import Activation
-from workflows.stores.base import Lease, Store
+from workflows.stores.base import Store
 
 log = logging.getLogger(__name__)
 
 NO_SERVICES: Mapping[str, Any] = {}
+# Entered with a task's id and version while its lease is held.
+Hold = Callable[[str, int], AbstractContextManager[None]]
 
 
 def execute(
@@ -26,7 +28,7 @@ def execute(
     *,
     functions: Registry = registry,
     services: Mapping[str, Any] = NO_SERVICES,
-    hold: Callable[[str, int], AbstractContextManager[None]] = lambda task_id, version: nullcontext(),
+    hold: Hold = lambda task_id, version: nullcontext(),
     is_interrupted: Callable[[], bool] = lambda: False,
 ) -> str:
     """Carry an execution on as far as it goes now. Returns what became of it, for the log: "fulfilled", "suspended",
@@ -38,12 +40,27 @@ def execute(
     acquired = store.acquire(task_id, version)
     if acquired is None:
         return "refused"
-    lease = Lease(task_id, acquired.task.version)
+    return execute_acquired(
+        store, acquired, functions=functions, services=services, hold=hold, is_interrupted=is_interrupted
+    )
+
+
+def execute_acquired(
+    store: Store,
+    acquired: Acquired,
+    *,
+    functions: Registry = registry,
+    services: Mapping[str, Any] = NO_SERVICES,
+    hold: Hold = lambda task_id, version: nullcontext(),
+    is_interrupted: Callable[[], bool] = lambda: False,
+) -> str:
+    """`execute`, once the lease is held."""
+    task = acquired.task
     try:
-        with hold(task_id, lease.version):
+        with hold(task.id, task.version):
             return _activate(Activation(store, acquired, services, is_interrupted), functions)
     except LeaseLost:
-        log.warning("the lease of %s (version %d) was lost; another worker goes on", task_id, lease.version)
+        log.warning("the lease of %s (version %d) was lost; another worker goes on", task.id, task.version)
         return "lost"
 
 

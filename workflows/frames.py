@@ -11,7 +11,7 @@ from promises.times import NEVER
 from promises.values import EMPTY, Value
 from workflows import codec
 from workflows.context import Info
-from workflows.errors import EncodingError, FunctionNotFound, WorkflowError
+from workflows.errors import EncodingError, FunctionNotFound, InvalidArguments, WorkflowError
 from workflows.operations import DurableFuture, Kind, Operation, Options
 from workflows.registry import Workflow, registry
 from workflows.strands import CURRENT, Strand
@@ -122,6 +122,9 @@ class Frame:
                 "resonate:target": options.target or (f"celery://{function.queue}" if function else "celery://default"),
                 "resonate:scope": "global",
                 "countersign:version": str(version),
+                **priority_tag(
+                    options.priority if options.priority is not None else function.priority if function else 0
+                ),
                 **({"countersign:requester": self.info.requester} if self.info.requester else {}),
             },
             own_branch=True,
@@ -202,8 +205,8 @@ def invocation(name: str, version: int, args: Sequence[Any], kwargs: Mapping[str
     return _value(call)
 
 
-def root_tags(id: str, function: Workflow[..., Any], requester: str) -> dict[str, str]:
-    """The tags of an execution's root promise."""
+def root_tags(id: str, function: Workflow[..., Any], requester: str, priority: int | None = None) -> dict[str, str]:
+    """The tags of an execution's root promise. Errors: InvalidArguments (the priority)."""
     tags = {
         "resonate:target": f"celery://{function.queue}",
         "resonate:scope": "global",
@@ -213,7 +216,16 @@ def root_tags(id: str, function: Workflow[..., Any], requester: str) -> dict[str
         "countersign:func": function.name,
         "countersign:version": str(function.version),
     }
-    return {**tags, "countersign:requester": requester} if requester else tags
+    if requester:
+        tags["countersign:requester"] = requester
+    return tags | priority_tag(function.priority if priority is None else priority)
+
+
+def priority_tag(priority: int) -> dict[str, str]:
+    """How a promise with a target says its task's priority. Errors: InvalidArguments."""
+    if type(priority) is not int or not -99 <= priority <= 99:
+        raise InvalidArguments(f"A priority is a whole number from -99 to 99, not {priority!r}.")
+    return {"countersign:priority": str(priority)} if priority else {}
 
 
 def _value(obj: Any) -> Value:

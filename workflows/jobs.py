@@ -1,29 +1,26 @@
-"""The Celery job that executes a task, and what a worker process does when it starts and stops."""
+"""The Celery job that executes tasks, and what a worker process does when it starts and stops."""
 
 import gc
-import logging
 from typing import Any
 
 from celery import shared_task, signals
-from django.db import close_old_connections
 
 from promises.presence import Presence
+from promises.store import limits_declare
 from promises.transports.celery import JOB
-from workflows.executor import execute
+from workflows.claims import Claims, execute_ready
 from workflows.leases import leases
-from workflows.stores.durable import DurableStore
+from workflows.limits import declared
+from workflows.registry import DEFAULT_QUEUE, registry
 
-log = logging.getLogger(__name__)
 presence = Presence("worker")
+claims: Claims | None = None
 
 
-@shared_task(name=JOB)
-def execute_job(task_id: str, version: int | None = None) -> str:
-    """Carry an execution on as far as it goes now."""
-    close_old_connections()
-    outcome = execute(DurableStore(), task_id, version, hold=leases.held, is_interrupted=leases.is_stopping.is_set)
-    log.info("executed %s: %s", task_id, outcome)
-    return outcome
+@shared_task(name=JOB, bind=True)
+def execute_job(self: Any, task_id: str, version: int | None = None) -> None:
+    """A task is ready in the queue that this message came by: execute whatever is first in line there."""
+    execute_ready([(self.request.delivery_info or {}).get("routing_key") or DEFAULT_QUEUE])
 
 
 @signals.worker_init.connect
@@ -34,14 +31,30 @@ def freeze_garbage(**kwargs: Any) -> None:
 
 
 @signals.worker_ready.connect
-def start_presence(**kwargs: Any) -> None:
-    """Say that a worker is alive; `/ready/` asks for one."""
+def start_claims(sender: Any, **kwargs: Any) -> None:
+    """Say that a worker is alive (`/ready/` asks for one), and execute what is ready. The signal comes again when the
+    broker is back; then there is nothing to do."""
+    global claims  # noqa: PLW0603 (one worker a process)
+    if claims is not None:
+        return
     leases.is_stopping.clear()
     presence.start()
+    limits_declare(declared(registry))
+    pool = sender.pool
+    claims = Claims(
+        list(sender.app.amqp.queues.consume_from),
+        pool.limit,
+        lambda turn, queues, when_over: pool.apply_async(turn, [queues], callback=when_over),
+    )
+    claims.start()
 
 
 @signals.worker_shutting_down.connect
 def stop_executions(**kwargs: Any) -> None:
     """A clean shutdown gives the leases back at the next step, so that another worker goes on at once."""
+    global claims  # noqa: PLW0603
+    if claims is not None:
+        claims.stop()
+        claims = None
     leases.stop()
     presence.stop()

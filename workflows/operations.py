@@ -35,6 +35,7 @@ class Options:
     atomic: bool = False
     target: str | None = None
     version: int | None = None
+    priority: int | None = None
     id: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from inspect import Signature, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from promises.limits import Limits
 from workflows import codec
 from workflows.errors import FunctionNotFound
 
@@ -16,16 +17,28 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 DEFAULT_QUEUE = "default"
+NO_LIMITS = Limits()
 
 
 class Workflow(Generic[P, R]):
     """A registered workflow function. Calling it calls the plain function, with a context that the caller provides."""
 
-    def __init__(self, fn: Callable[..., Any], name: str, version: int, queue: str) -> None:
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        name: str,
+        version: int = 1,
+        queue: str = DEFAULT_QUEUE,
+        *,
+        priority: int = 0,
+        limits: Limits = NO_LIMITS,
+    ) -> None:
         self.fn = fn
         self.name = name
         self.version = version
         self.queue = queue
+        self.priority = priority
+        self.limits = limits
         self.__doc__ = fn.__doc__
         self.__name__ = name
         self.__module__ = fn.__module__
@@ -47,15 +60,18 @@ class Workflow(Generic[P, R]):
         """JSON arguments as the function's types. Errors: InvalidArguments, naming the parameter."""
         return codec.bind(self.signature, self.name, args, kwargs)
 
-    def start(self, *args: Any, id: str | None = None, requester: str = "", **kwargs: Any) -> "Handle[Any]":
+    def start(
+        self, *args: Any, id: str | None = None, requester: str = "", priority: int | None = None, **kwargs: Any
+    ) -> "Handle[Any]":
         """Start an execution, or attach to the one that has this `id`. Inside `transaction.atomic()` it starts if and
-        only if the transaction commits. `requester` is the name of the person or machine on whose behalf it runs.
+        only if the transaction commits. `requester` is the name of the person or machine on whose behalf it runs;
+        `priority` (-99 to 99) replaces the workflow's.
 
         Errors: InvalidArguments, InvalidId, EncodingError.
         """
         from workflows import executions
 
-        return executions.start(self, args, kwargs, id=id, requester=requester)[0]
+        return executions.start(self, args, kwargs, id=id, requester=requester, priority=priority)[0]
 
 
 class Registry:
@@ -110,19 +126,41 @@ def workflow(fn: "Callable[Concatenate[Context, P], Coroutine[Any, Any, R]]") ->
 
 @overload
 def workflow(
-    *, name: str | None = None, version: int = 1, queue: str = DEFAULT_QUEUE
+    *,
+    name: str | None = None,
+    version: int = 1,
+    queue: str = DEFAULT_QUEUE,
+    priority: int = 0,
+    concurrency: int | None = None,
+    rate: str | None = None,
 ) -> "Callable[[Callable[Concatenate[Context, P], Coroutine[Any, Any, R]]], Workflow[P, R]]": ...
 
 
 def workflow(
-    fn: Callable[..., Any] | None = None, *, name: str | None = None, version: int = 1, queue: str = DEFAULT_QUEUE
+    fn: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    version: int = 1,
+    queue: str = DEFAULT_QUEUE,
+    priority: int = 0,
+    concurrency: int | None = None,
+    rate: str | None = None,
 ) -> Any:
-    """Register an async function `fn(ctx, ...)` as a workflow, under its own name unless `name` is given."""
+    """Register an async function `fn(ctx, ...)` as a workflow, under its own name unless `name` is given.
+
+    queue: the workers that execute it. priority: -99 to 99; each step is worth a minute of waiting, so what is urgent
+    comes first and nothing waits for ever. concurrency: how many of them workers execute at a time (one that is
+    suspended is not executed); 0 pauses it. rate: how many are started in a time, "10/s", "100/m", "5/2h". Limits hold
+    for all workers together, and for all versions of a name: the newest says them.
+    """
+    limits = Limits.of(concurrency, rate)
 
     def register(function: Callable[..., Any]) -> Workflow[..., Any]:
         if not iscoroutinefunction(function):
             raise TypeError(f"@workflow needs an async function; {function.__qualname__} is not one.")
-        found: Workflow[..., Any] = Workflow(function, name or function.__name__, version, queue)
+        found: Workflow[..., Any] = Workflow(
+            function, name or function.__name__, version, queue, priority=priority, limits=limits
+        )
         registry.add(found)
         return found
 

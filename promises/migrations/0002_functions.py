@@ -1,8 +1,7 @@
-"""The verbs of the store (`promises/sql/`) and the storage settings of the tables that they update all the time."""
+"""The storage settings of the tables that the verbs update all the time. (The verbs are installed by the newest
+migration that does so: they are written for its tables.)"""
 
 from django.db import migrations
-
-from promises import sql
 
 # Keys sort bytewise (collation "C"), so Django's extra pattern index beside each text key would be a second copy of it.
 DROP_COPIES = """
@@ -29,5 +28,4 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(DROP_COPIES, migrations.RunSQL.noop),
         migrations.RunSQL(TUNE, RESET),
-        migrations.RunPython(sql.install, sql.remove),
     ]

@@ -2,13 +2,10 @@
 
 from django.db import migrations, models
 
-from promises import sql
-
 
 class Migration(migrations.Migration):
     dependencies = [("promises", "0002_functions")]
 
     operations = [
         migrations.AddField("task", "progress", models.IntegerField(default=0)),
-        migrations.RunPython(sql.install, migrations.RunPython.noop),
     ]

@@ -15,7 +15,7 @@ BEGIN
     UPDATE promises_promise SET state = p_state, value_headers = p_headers, value_data = p_data, settled_at = p_settled_at
      WHERE id = p_id;
 
-    UPDATE promises_task SET state = 'fulfilled', pid = NULL, ttl = NULL, due_at = NULL, resumes = 0, halt_reason = ''
+    UPDATE promises_task SET state = 'fulfilled', pid = NULL, ttl = NULL, due_at = NULL, rank = NULL, resumes = 0, halt_reason = ''
      WHERE id = p_id AND state <> 'fulfilled';
     IF FOUND THEN
         DELETE FROM promises_callback WHERE awaiter = p_id;
@@ -23,7 +23,7 @@ BEGIN
 
     -- An awaiter past its own deadline is not woken: its timeout wins.
     FOR r IN
-        SELECT t.id, t.state, t.version, t.target
+        SELECT t.id, t.state, t.version, t.target, t.priority
           FROM promises_callback c
           JOIN promises_task t ON t.id = c.awaiter
           JOIN promises_promise a ON a.id = c.awaiter
@@ -31,8 +31,10 @@ BEGIN
          ORDER BY t.id FOR UPDATE OF t
     LOOP
         IF r.state = 'suspended' THEN
-            UPDATE promises_task SET state = 'pending', resumes = 1, due_at = p_now + p_retry, dispatches = 1 WHERE id = r.id;
-            wakes := coalesce(wakes, '[]') || jsonb_build_object('id', r.id, 'version', r.version, 'target', r.target);
+            UPDATE promises_task SET state = 'pending', resumes = 1, due_at = p_now + p_retry, dispatches = 1,
+                                     rank = promises_rank(r.priority, p_now)
+             WHERE id = r.id;
+            wakes := coalesce(wakes, '[]') || promises_wake(r.id, r.version, r.target);
         ELSIF r.state <> 'fulfilled' THEN
             UPDATE promises_task SET resumes = resumes + 1 WHERE id = r.id;
         END IF;

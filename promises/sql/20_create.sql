@@ -9,6 +9,8 @@ LANGUAGE plpgsql AS $$
 DECLARE
     r record;
     delay bigint;
+    v_priority int;
+    is_ready boolean;
 BEGIN
     created := 0;
     FOR r IN
@@ -33,16 +35,20 @@ BEGIN
         IF r.tags ? 'resonate:target' THEN
             -- A timer's task has nothing to execute: it waits for the deadline. A delayed one is first due at its instant.
             delay := (r.tags ->> 'resonate:delay')::bigint;
-            INSERT INTO promises_task (id, state, version, resumes, due_at, target, dispatches, crashes, progress, halt_reason)
+            v_priority := coalesce((r.tags ->> 'countersign:priority')::int, 0);
+            is_ready := r.state = 'pending' AND r.tags ->> 'resonate:timer' IS DISTINCT FROM 'true' AND (delay IS NULL OR delay <= p_now);
+            INSERT INTO promises_task (id, state, version, resumes, due_at, target, dispatches, crashes, progress, halt_reason,
+                                       func, priority, is_started, rank)
             VALUES (r.id, CASE WHEN r.state = 'pending' THEN 'pending' ELSE 'fulfilled' END, 0, 0,
                     CASE WHEN r.state <> 'pending' THEN NULL
                          WHEN r.tags ->> 'resonate:timer' = 'true' THEN r.timeout_at + p_retry
                          WHEN delay > p_now THEN delay
                          ELSE p_now + p_retry END,
-                    r.tags ->> 'resonate:target', CASE WHEN delay > p_now THEN 0 ELSE 1 END, 0, 0, '');
-            IF r.state = 'pending' AND r.tags ->> 'resonate:timer' IS DISTINCT FROM 'true' AND (delay IS NULL OR delay <= p_now) THEN
-                wakes := coalesce(wakes, '[]')
-                    || jsonb_build_object('id', r.id, 'version', 0, 'target', r.tags ->> 'resonate:target');
+                    r.tags ->> 'resonate:target', CASE WHEN delay > p_now THEN 0 ELSE 1 END, 0, 0, '',
+                    coalesce(r.tags ->> 'countersign:func', ''), v_priority, false,
+                    CASE WHEN is_ready THEN promises_rank(v_priority, p_now) END);
+            IF is_ready THEN
+                wakes := coalesce(wakes, '[]') || promises_wake(r.id, 0, r.tags ->> 'resonate:target');
             END IF;
         END IF;
         -- The clock looks once a second by itself; a nearer deadline is announced.

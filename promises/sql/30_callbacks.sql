@@ -32,10 +32,11 @@ BEGIN
         IF p.state = 'pending' AND a.state = 'pending' AND a.timeout_at > p_now THEN
             INSERT INTO promises_callback (awaited, awaiter) VALUES (p_awaited, p_awaiter) ON CONFLICT DO NOTHING;
         ELSIF p.state <> 'pending' AND a.state = 'pending' AND a.timeout_at > p_now THEN
-            UPDATE promises_task SET state = 'pending', resumes = 1, due_at = p_now + p_retry, dispatches = 1
+            UPDATE promises_task SET state = 'pending', resumes = 1, due_at = p_now + p_retry, dispatches = 1,
+                                     rank = promises_rank(priority, p_now)
              WHERE id = p_awaiter AND state = 'suspended' RETURNING * INTO t;
             IF FOUND THEN
-                wakes := coalesce(wakes, '[]') || jsonb_build_object('id', t.id, 'version', t.version, 'target', t.target);
+                wakes := coalesce(wakes, '[]') || promises_wake(t.id, t.version, t.target);
             END IF;
         END IF;
         RETURN NEXT promises_answer_of(p, NULL, 200, wakes, p_now);

@@ -25,7 +25,8 @@ DECLARE
 BEGIN
     wakes := promises_expire(p_id, p_now, p_retry);
     UPDATE promises_task
-       SET state = 'acquired', version = version + 1, resumes = 0, pid = p_pid, ttl = p_ttl, due_at = p_now + p_ttl, dispatches = 0
+       SET state = 'acquired', version = version + 1, resumes = 0, pid = p_pid, ttl = p_ttl, due_at = p_now + p_ttl, dispatches = 0,
+           rank = NULL, is_started = true
      WHERE id = p_id AND state = 'pending' AND version = coalesce(p_version, version)
     RETURNING * INTO t;
     IF NOT FOUND THEN
@@ -248,10 +249,11 @@ BEGIN
     END IF;
     UPDATE promises_task SET state = 'pending', pid = NULL, ttl = NULL, crashes = 0,
                              dispatches = CASE WHEN p_delay > 0 THEN 0 ELSE 1 END,
+                             rank = CASE WHEN p_delay > 0 THEN NULL ELSE promises_rank(priority, p_now) END,
                              due_at = p_now + CASE WHEN p_delay > 0 THEN p_delay ELSE p_retry END
      WHERE id = p_id RETURNING * INTO t;
     IF p_delay <= 0 THEN
-        wakes := jsonb_build_array(jsonb_build_object('id', t.id, 'version', t.version, 'target', t.target));
+        wakes := jsonb_build_array(promises_wake(t.id, t.version, t.target));
     END IF;
     RETURN NEXT ROW(200, NULL, wakes, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
@@ -288,7 +290,7 @@ BEGIN
     ELSIF p_version IS NOT NULL AND (t.version <> p_version OR t.state <> 'acquired') THEN
         RETURN NEXT promises_refusal(409, 'Task has another version');
     ELSE
-        UPDATE promises_task SET state = 'halted', pid = NULL, ttl = NULL, due_at = NULL, halt_reason = p_reason WHERE id = p_id;
+        UPDATE promises_task SET state = 'halted', pid = NULL, ttl = NULL, due_at = NULL, rank = NULL, halt_reason = p_reason WHERE id = p_id;
         RETURN NEXT ROW(200, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                         NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
     END IF;
@@ -302,10 +304,11 @@ DECLARE
     t promises_task;
     wakes jsonb := promises_expire(p_id, p_now, p_retry);
 BEGIN
-    UPDATE promises_task SET state = 'pending', crashes = 0, dispatches = 1, due_at = p_now + p_retry, halt_reason = ''
+    UPDATE promises_task SET state = 'pending', crashes = 0, dispatches = 1, due_at = p_now + p_retry, halt_reason = '',
+                             rank = promises_rank(priority, p_now)
      WHERE id = p_id AND state = 'halted' RETURNING * INTO t;
     IF FOUND THEN
-        wakes := jsonb_build_array(jsonb_build_object('id', t.id, 'version', t.version, 'target', t.target));
+        wakes := jsonb_build_array(promises_wake(t.id, t.version, t.target));
     ELSIF NOT EXISTS (SELECT FROM promises_task WHERE id = p_id) THEN
         RETURN NEXT promises_refusal(404, 'Task not found', wakes);
         RETURN;

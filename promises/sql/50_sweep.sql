@@ -41,13 +41,13 @@ BEGIN
             halted := halted + 1;
         ELSE
             -- A dispatch nobody answers is repeated ever more slowly: a backlog must not be fed with copies of itself.
-            UPDATE promises_task SET state = 'pending', pid = NULL, ttl = NULL,
+            UPDATE promises_task SET state = 'pending', pid = NULL, ttl = NULL, rank = coalesce(rank, promises_rank(priority, p_now)),
                    crashes = CASE WHEN r.state = 'acquired' THEN deaths ELSE r.crashes END,
                    progress = CASE WHEN r.state = 'acquired' THEN known ELSE r.progress END,
                    dispatches = CASE WHEN r.state = 'acquired' THEN 1 ELSE r.dispatches + 1 END,
                    due_at = p_now + p_retry * (1 << CASE WHEN r.state = 'acquired' THEN 0 ELSE least(r.dispatches, 6) END)
              WHERE id = r.id;
-            wakes := wakes || jsonb_build_object('id', r.id, 'version', r.version, 'target', r.target);
+            wakes := wakes || promises_wake(r.id, r.version, r.target);
             IF r.state = 'acquired' THEN lapsed := lapsed + 1; ELSE retried := retried + 1; END IF;
         END IF;
     END LOOP;

@@ -34,7 +34,8 @@ def function_names() -> list[str]:
 
 
 def install(apps: Any, schema_editor: Any) -> None:
-    """For `migrations.RunPython`: (re)create all functions. A migration that changes a file calls this again."""
+    """For `migrations.RunPython`: (re)create all functions. Only the newest migration that changes a file calls this:
+    move the call there, since the functions are written for the tables as they are then."""
     with schema_editor.connection.cursor() as cursor:
         cursor.execute(remove_statement())
         cursor.execute(source())

@@ -2,9 +2,11 @@
 epoch."""
 
 from promises.store.callbacks import promise_register_callback, promise_register_listener
+from promises.store.limits import limits_declare
 from promises.store.promises import promise_create, promise_get, promise_settle
 from promises.store.tasks import (
     task_acquire,
+    task_claim,
     task_continue,
     task_create,
     task_fence_settle,
@@ -18,12 +20,14 @@ from promises.store.tasks import (
 from promises.store.timeouts import timeouts_sweep
 
 __all__ = [
+    "limits_declare",
     "promise_create",
     "promise_get",
     "promise_register_callback",
     "promise_register_listener",
     "promise_settle",
     "task_acquire",
+    "task_claim",
     "task_continue",
     "task_create",
     "task_fence_settle",

@@ -100,9 +100,9 @@ def undoable() -> AbstractContextManager[object]:
 
 
 def dispatch_later(wakes: str) -> None:
-    """Send the wake-ups (JSON, as the SQL functions answer them) once the transaction has committed; now, if there is
-    none."""
-    messages = json.loads(wakes)
+    """Send the wake-ups (JSON, as the SQL functions answer them) by the broker once the transaction has committed; now,
+    if there is none. Workers that listen to the database know already: then only what stays unanswered is sent."""
+    messages = json.loads(wakes) if settings.PROMISES.get("BROKER_WAKES", False) else []
     if messages:
         transaction.on_commit(lambda: dispatch(messages))
 

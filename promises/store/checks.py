@@ -11,6 +11,7 @@ from promises.values import Value
 
 ID_LIMIT = 512
 DATA_LIMIT = 1_048_576
+_priority = re.compile(r"-?[0-9]{1,2}")
 _forbidden = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 # What PostgreSQL cannot keep in text.
 _unstorable = re.compile(r"[\x00\ud800-\udfff]")
@@ -66,6 +67,8 @@ def check_tags(id: str, tags: Mapping[str, str], timeout_at: int) -> None:
             raise BadRequest(f"The id must be, or extend, the tag resonate:{name} ({base!r})")
     if ":" in tags.get("resonate:origin", ""):
         raise BadRequest("resonate:origin must not contain ':'")
+    if not _priority.fullmatch(tags.get("countersign:priority", "0")):
+        raise BadRequest("countersign:priority must be a whole number from -99 to 99")
     if "resonate:delay" in tags:
         _check_delay(tags["resonate:delay"], target, timeout_at)
 

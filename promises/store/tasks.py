@@ -23,8 +23,10 @@ from promises.store.call import (
     undoable,
 )
 from promises.store.promises import check_new
+from promises.times import NEVER
 from promises.values import EMPTY, Value
 
+NOTHING_READY = 204
 LONGEST_LEASE = 31_536_000_000  # a year
 
 
@@ -37,6 +39,20 @@ def task_acquire(id: str, version: int | None, *, pid: str, ttl: int, now: int) 
     _check_lease(id, pid, ttl)
     checks.check_version(version)
     return _acquired(call("promises_task_acquire", (id, version, pid, ttl, now, retry_interval())))
+
+
+def task_claim(targets: Sequence[str], *, pid: str, ttl: int, now: int) -> Acquired | int:
+    """Take the lease of the task that is first in line at one of `targets`, as `task_acquire` does; earlier targets go
+    first. What a limit or a rate holds back is passed over.
+
+    Without one, the time (ms) at which a rate will allow a task that waits; NEVER when there is nothing to wait for:
+    then something happens first, and that is notified. Errors: BadRequest.
+    """
+    _check_lease("claim", pid, ttl)
+    rows = call("promises_task_claim", ("{" + ",".join(targets) + "}", pid, ttl, now, retry_interval()))
+    if rows[0][0] == NOTHING_READY:
+        return NEVER if rows[0][17] is None else int(rows[0][17])
+    return _acquired(rows)
 
 
 def task_create(promise: NewPromise, *, pid: str, ttl: int, now: int) -> Acquired:

@@ -1,11 +1,13 @@
 """What time does by itself: deadlines, repeated dispatches, lapsed leases. Called by the clock."""
 
+import json
 from dataclasses import dataclass
 
 from django.conf import settings
 
-from promises.store.call import dispatch_later, execute, retry_interval
+from promises.store.call import execute, retry_interval
 from promises.times import NEVER
+from promises.transports import dispatch
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def sweep(now: int, limit: int = 200) -> Swept:
     *counts, wakes = execute(
         "SELECT * FROM promises_sweep(%s, %s, %s::int, %s::int)", (now, retry_interval(), max_crashes, limit)
     )[0]
-    dispatch_later(wakes)
+    dispatch(json.loads(wakes))
     return Swept(*counts)
 
 

@@ -31,6 +31,12 @@ def acquire(id: str, version: int | None = None, *, now: int = NOW, pid: str = "
     return store.task_acquire(id, version, pid=pid, ttl=ttl, now=now)
 
 
+def claim(*queues: str, now: int = NOW) -> str | int:
+    """The id of the task that a worker of these queues gets, or when it should look again."""
+    claimed = store.task_claim([f"celery://{queue}" for queue in queues or ("default",)], pid="p1", ttl=TTL, now=now)
+    return claimed if isinstance(claimed, int) else claimed.task.id
+
+
 def create_acquired(id: str, *, timeout_at: int = NEVER, now: int = NOW, **tags: str) -> int:
     """A promise with an acquired task; returns the version."""
     create_task(id, timeout_at=timeout_at, now=now, **tags)
@@ -68,4 +74,4 @@ def rows() -> dict[str, list[dict[str, Any]]]:
 def clear() -> None:
     """Empty the store."""
     with connection.cursor() as cursor:
-        cursor.execute("; ".join(f"DELETE FROM promises_{table}" for table in TABLES))
+        cursor.execute("; ".join(f"DELETE FROM promises_{table}" for table in (*TABLES, "limit")))

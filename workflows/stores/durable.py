@@ -59,6 +59,11 @@ class DurableStore:
         except (Conflict, TaskNotFound):
             return None
 
+    def claim(self, queues: Sequence[str]) -> Acquired | int:
+        """See `promises.store.task_claim`."""
+        targets = [f"celery://{queue}" for queue in queues]
+        return store.task_claim(targets, pid=PID, ttl=lease_ms(), now=now_ms())
+
     def record(self, lease: Lease, promises: Sequence[NewPromise]) -> dict[str, PromiseRecord]:
         with _fenced():
             return store.task_record(lease.task_id, lease.version, promises, now=now_ms())

@@ -49,7 +49,7 @@ def broker(sent: Sent) -> Callable[[], list[str]]:
         outcomes = []
         while sent:
             _, id, version = sent.pop(0)
-            outcomes.append(execute_job(id, version))
+            outcomes.append(worker(id, version))
         return outcomes
 
     return deliver
@@ -57,6 +57,11 @@ def broker(sent: Sent) -> Callable[[], list[str]]:
 
 def one() -> int:
     return 1
+
+
+def worker(id: str, version: int | None = None) -> str:
+    """What a worker does with a task."""
+    return execute(DurableStore(), id, version, hold=leases.held, is_interrupted=leases.is_stopping.is_set)
 
 
 def sweep() -> int:
@@ -141,7 +146,7 @@ class TestStart:
 
     def test_result_comes_as_soon_as_it_is_there(self, flow: Any, in_thread: Any, sent: Sent) -> None:
         handle = flow.start(1)
-        thread = threading.Timer(0.05, in_thread(lambda: execute_job(handle.id)))
+        thread = threading.Timer(0.05, in_thread(lambda: worker(handle.id)))
         thread.start()
         assert handle.result(timeout=10) == 2
         thread.join()
@@ -152,7 +157,11 @@ class TestStart:
 
     def test_the_job_is_registered_under_the_name_that_the_transport_sends(self) -> None:
         assert execute_job.name == JOB
-        assert execute_job.apply(args=["missing", 0]).get() == "refused"
+
+    def test_the_job_executes_whatever_is_first_in_line(self, flow: Any) -> None:
+        handles = [flow.start(x) for x in (1, 2)]
+        execute_job.apply(args=["any", 0]).get()
+        assert [handle.result(timeout=0) for handle in handles] == [2, 3]
 
 
 class TestCancel:
@@ -195,7 +204,7 @@ class TestCancel:
             await ctx.run(one)
 
         flow.start(id="f")
-        assert execute_job("f") == "lost"
+        assert worker("f") == "lost"
         assert len(executions.Handle("f").tree()) == 1
 
 
@@ -220,7 +229,7 @@ class TestAtomic:
             execute(CrashingStore(DurableStore(), 2, after=after), "f")
         assert groups() == []  # the crash came before the commit
         _lapse("f")
-        assert execute_job("f") == "fulfilled"
+        assert worker("f") == "fulfilled"
         assert groups() == ["a"]
 
     def test_a_step_that_fails_leaves_nothing(self, broker: Callable[[], list[str]]) -> None:
@@ -268,7 +277,7 @@ class TestAtomic:
                 await atomic.run(step)
 
         flow.start(id="f")
-        assert execute_job("f") == "lost"
+        assert worker("f") == "lost"
         assert groups() == []
         assert task("f")["state"] == "acquired"
 
@@ -290,7 +299,7 @@ class TestAtomic:
             return await ctx.options(atomic=True).run(step)
 
         handle = flow.start(id="f")
-        assert execute_job("f") == "fulfilled"
+        assert worker("f") == "fulfilled"
         assert (handle.result(0), groups()) == ("theirs", [])
 
     def test_parallel_steps_use_the_orm_and_close_their_connections(self, broker: Callable[[], list[str]]) -> None:
@@ -356,7 +365,7 @@ class TestRecovery:
 
         flow.start(id="f")
         try:
-            assert execute_job("f") == "released"
+            assert worker("f") == "released"
             assert sent[-1] == ("default", "f", 1)
         finally:
             leases.is_stopping.clear()
@@ -429,7 +438,7 @@ class TestLeases:
             return await ctx.run(lambda: str(task("f")["pid"]))
 
         handle = flow.start(id="f")
-        execute_job("f")
+        worker("f")
         assert handle.result(0) == PID
 
 
@@ -442,12 +451,12 @@ def test_each_step_is_one_round_trip_and_a_replay_costs_none(round_trips: Any) -
 
     for id in ("warm", "f"):
         flow.start(id=id)
-    execute_job("warm")
+    worker("warm")
     store.promise_settle("warm:11", "resolved", now=now_ms())
-    execute_job("warm")  # every statement is prepared now
-    assert round_trips(lambda: execute_job("f")) == (12, 12)  # acquire, ten steps, suspend
+    worker("warm")  # every statement is prepared now
+    assert round_trips(lambda: worker("f")) == (12, 12)  # acquire, ten steps, suspend
     store.promise_settle("f:11", "resolved", now=now_ms())
-    assert round_trips(lambda: execute_job("f"))[0] == 2  # acquire with the record, fulfill
+    assert round_trips(lambda: worker("f"))[0] == 2  # acquire with the record, fulfill
 
 
 def _lapse(id: str) -> None:

@@ -1,0 +1,134 @@
+"""What a worker executes next: it claims ready tasks from the table, one after the other, while there are any.
+
+Workers hear by NOTIFY that something is ready (and look every few seconds all the same, should that be lost). So a
+wake-up costs no message, and limits, rates and priorities hold, since the table decides who is next. The work is done
+on Celery's pool: this only hands it over.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg
+from django.db import close_old_connections
+
+from promises.listening import connection_parameters
+from promises.records import Acquired
+from promises.times import NEVER, now_ms
+from workflows.executor import execute_acquired
+from workflows.leases import leases
+from workflows.stores.durable import DurableStore
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "countersign_ready"
+LOOK_SECONDS = 5.0
+# A turn gives the pool's thread back after this long, so that the worker's other jobs get theirs.
+TURN_SECONDS = 1.0
+
+Submit = Callable[[Callable[[Sequence[str]], int], Sequence[str], Callable[[int], None]], Any]
+
+
+def turn(queues: Sequence[str]) -> int:
+    """`execute_ready`; a failure is logged, and looked after in a second."""
+    try:
+        return execute_ready(queues)
+    except Exception:
+        log.warning("claiming tasks failed; tried again soon", exc_info=True)
+        return now_ms() + 1000
+
+
+def execute_ready(queues: Sequence[str]) -> int:
+    """Claim and execute until nothing is ready in these queues (earlier ones first), or the turn is over. Returns when
+    to look again: ms since the epoch, NEVER when something will be notified first."""
+    close_old_connections()
+    store = DurableStore()
+    until = time.monotonic() + TURN_SECONDS
+    while not leases.is_stopping.is_set():
+        if time.monotonic() >= until:
+            return now_ms()
+        claimed = store.claim(queues)
+        if not isinstance(claimed, Acquired):
+            return claimed
+        outcome = execute_acquired(store, claimed, hold=leases.held, is_interrupted=leases.is_stopping.is_set)
+        log.info("executed %s: %s", claimed.task.id, outcome)
+    return NEVER
+
+
+class Claims:
+    """Listens for what becomes ready in `queues`, and has up to `concurrency` turns under way.
+
+    `submit(turn, queues, when_over)` has a pool of threads or processes call `turn(queues)`, and then `when_over` with
+    its result.
+    """
+
+    def __init__(self, queues: Sequence[str], concurrency: int, submit: Submit) -> None:
+        self.queues = list(queues)
+        self.concurrency = concurrency
+        self._submit = submit
+        self._turns = 0
+        self._must_look = False
+        self._timer: threading.Timer | None = None
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Listen in a thread of its own until `stop`."""
+        threading.Thread(target=self._run, name="claims", daemon=True).start()
+
+    def stop(self) -> None:
+        """Begin no more turns; those under way end by themselves."""
+        self._stopped.set()
+
+    def look(self) -> None:
+        """Something may be ready: begin a turn, or have one of those under way look once more."""
+        with self._lock:
+            if self._stopped.is_set():
+                return
+            if self._turns >= self.concurrency:
+                self._must_look = True
+                return
+            self._turns += 1
+        self._submit(turn, self.queues, self._turn_over)
+
+    def look_around(self) -> None:
+        """Nobody has told what is ready by now: look with everything there is."""
+        for _ in range(self.concurrency):
+            self.look()
+
+    def _turn_over(self, look_at: int) -> None:
+        seconds = (look_at - now_ms()) / 1000
+        with self._lock:
+            self._turns -= 1
+            again, self._must_look = self._must_look or seconds <= 0, False
+            if not again and seconds < LOOK_SECONDS and self._timer is None:
+                self._timer = threading.Timer(seconds, self._time_to_look)
+                self._timer.daemon = True
+                self._timer.start()
+        if again:
+            self.look()
+
+    def _time_to_look(self) -> None:
+        with self._lock:
+            self._timer = None
+        self.look()
+
+    def _run(self) -> None:
+        targets = {f"celery://{queue}" for queue in self.queues}
+        while not self._stopped.is_set():
+            try:
+                with psycopg.connect(**connection_parameters(), autocommit=True) as raw:
+                    raw.execute(f"LISTEN {CHANNEL}")
+                    self.look_around()
+                    while not self._stopped.is_set():
+                        self._hear(raw, targets)
+            except psycopg.Error as error:
+                log.warning("no wake-ups are heard; connecting again: %s", error)
+                self._stopped.wait(1.0)
+
+    def _hear(self, raw: psycopg.Connection[Any], targets: set[str]) -> None:
+        heard = list(raw.notifies(timeout=LOOK_SECONDS, stop_after=1))
+        if not heard or any(notice.payload in targets for notice in heard):
+            self.look()
