@@ -126,7 +126,13 @@ class Context:
         """Call a workflow on whichever worker takes it, by function or by name (other processes, other languages)."""
         return self._frame.call_remote(fn, args, kwargs, self._options)
 
-    def detached(self, fn: Workflow[..., Any] | str, *args: Any, **kwargs: Any) -> DurableFuture[Any]:
+    @overload
+    def detached(self, fn: Workflow[P, R], *args: P.args, **kwargs: P.kwargs) -> DurableFuture[R]: ...
+
+    @overload
+    def detached(self, fn: str, *args: Any, **kwargs: Any) -> DurableFuture[Any]: ...
+
+    def detached(self, fn: Any, *args: Any, **kwargs: Any) -> DurableFuture[Any]:
         """Like `rpc`, but this function does not wait for it before it finishes, and canceling this does not cancel
         it."""
         return self._frame.call_remote(fn, args, kwargs, self._options, detached=True)

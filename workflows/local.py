@@ -6,7 +6,7 @@ The function is the same, to the letter; what is missing is recovery from a cras
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from promises.records import NewPromise, PromiseRecord
 from promises.times import NEVER, now_ms
@@ -16,6 +16,8 @@ from workflows.frames import invocation, root_tags
 from workflows.outcomes import result_of
 from workflows.registry import Registry, Workflow, registry
 from workflows.stores.memory import MemoryStore
+
+R = TypeVar("R")
 
 
 class Halted(Exception):
@@ -86,13 +88,13 @@ class Runner:
 
 
 def run(
-    fn: Workflow[..., Any],
+    fn: Workflow[..., R],
     *args: Any,
     id: str | None = None,
     requester: str = "",
     services: Mapping[str, Any] | None = None,
     **kwargs: Any,
-) -> Any:
+) -> R:
     """Run a workflow to its end and return its result; an error it ends with is raised as itself. `services` are
     given to its context: `{"approvals": Humans()}` from `approvals.testing` answers its approvals.
 
@@ -100,9 +102,10 @@ def run(
     """
     runner = Runner(services=services)
     promise = runner.run_until_settled(runner.start(fn, *args, id=id, requester=requester, **kwargs))
-    return result_of(promise, codec.result_type(fn.fn))
+    result: R = result_of(promise, codec.result_type(fn.fn))
+    return result
 
 
-async def arun(fn: Workflow[..., Any], *args: Any, **kwargs: Any) -> Any:
+async def arun(fn: Workflow[..., R], *args: Any, **kwargs: Any) -> R:
     """`run`, for callers that are async themselves: the workflow runs in a thread."""
     return await asyncio.to_thread(run, fn, *args, **kwargs)

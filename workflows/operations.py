@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from promises.records import NewPromise
 from workflows.retries import DEFAULT, Retry
@@ -67,7 +67,7 @@ class Operation:
     must_store: "list[asyncio.Future[str]]" = field(default_factory=list)
 
 
-class DurableFuture(asyncio.Future, Generic[T]):  # type: ignore[type-arg]
+class DurableFuture(asyncio.Future[T]):
     """The outcome of a durable operation, to come. Await it now (a call) or later (fan-out); `asyncio.gather` and
     friends work."""
 

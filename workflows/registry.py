@@ -1,7 +1,9 @@
 """(name, version) -> function. An execution keeps the version it started with; nothing here ever picks another for
 it."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from inspect import Signature, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
@@ -44,8 +46,9 @@ class Workflow(Generic[P, R]):
         self.__module__ = fn.__module__
         self.__wrapped__ = fn
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.fn(*args, **kwargs)
+    def __call__(self, ctx: "Context", *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        coroutine: Coroutine[Any, Any, R] = self.fn(ctx, *args, **kwargs)
+        return coroutine
 
     def __repr__(self) -> str:
         return f"<workflow {self.name} v{self.version}>"
@@ -60,18 +63,71 @@ class Workflow(Generic[P, R]):
         """JSON arguments as the function's types. Errors: InvalidArguments, naming the parameter."""
         return codec.bind(self.signature, self.name, args, kwargs)
 
+    # There is no type for "its own parameters and these too": beside an option the arguments are not type-checked.
+    @overload
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> "Handle[R]": ...
+
+    @overload
     def start(
-        self, *args: Any, id: str | None = None, requester: str = "", priority: int | None = None, **kwargs: Any
-    ) -> "Handle[Any]":
+        self,
+        *args: Any,
+        id: str | None,
+        requester: str = "",
+        timeout: timedelta | None = None,
+        priority: int | None = None,
+        **kwargs: Any,
+    ) -> "Handle[R]": ...
+
+    @overload
+    def start(
+        self, *args: Any, requester: str, timeout: timedelta | None = None, priority: int | None = None, **kwargs: Any
+    ) -> "Handle[R]": ...
+
+    @overload
+    def start(
+        self, *args: Any, timeout: timedelta | None, priority: int | None = None, **kwargs: Any
+    ) -> "Handle[R]": ...
+
+    @overload
+    def start(self, *args: Any, priority: int | None, **kwargs: Any) -> "Handle[R]": ...
+
+    def start(
+        self, *args: Any, id: Any = None, requester: Any = "", timeout: Any = None, priority: Any = None, **kwargs: Any
+    ) -> "Handle[R]":
         """Start an execution, or attach to the one that has this `id`. Inside `transaction.atomic()` it starts if and
         only if the transaction commits. `requester` is the name of the person or machine on whose behalf it runs;
-        `priority` (-99 to 99) replaces the workflow's.
+        without `timeout` it has no deadline; `priority` (-99 to 99) replaces the workflow's.
 
         Errors: InvalidArguments, InvalidId, EncodingError.
         """
+        options = self.options(id=id, requester=requester, timeout=timeout, priority=priority)
+        return options.start(*args, **kwargs)
+
+    def options(
+        self,
+        *,
+        id: str | None = None,
+        requester: str = "",
+        timeout: timedelta | None = None,
+        priority: int | None = None,
+    ) -> "Start[P, R]":
+        """The same options apart from the arguments: `expense.options(id="expense-42").start(42)`. Type checkers see
+        all of that call, and the function may have parameters of these names."""
+        return Start(self, {"id": id, "requester": requester, "timeout": timeout, "priority": priority})
+
+
+@dataclass(frozen=True)
+class Start(Generic[P, R]):
+    """A workflow with the options of its next start; see `Workflow.start`."""
+
+    workflow: Workflow[P, R]
+    options: Mapping[str, Any]
+
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> "Handle[R]":
+        """Start an execution, or attach to it."""
         from workflows import executions
 
-        return executions.start(self, args, kwargs, id=id, requester=requester, priority=priority)[0]
+        return executions.start(self.workflow, args, kwargs, **self.options)[0]
 
 
 class Registry:

@@ -18,7 +18,7 @@ Nothing here waits, and nothing needs Django. `approvals.testing` has people who
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from promises.records import Acquired, NewPromise, PromiseRecord
 from promises.states import TaskState
@@ -34,6 +34,8 @@ from workflows.stores.memory import MemoryStore
 
 START = datetime.fromisoformat("2026-01-05T09:00:00+00:00")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+R = TypeVar("R")
 
 
 class Crash(BaseException):
@@ -83,10 +85,11 @@ class Playground:
                 raise Stuck(f"{id} waits for {', '.join(self.pending())}, which has no deadline and nobody settles.")
             self.now = max(self.now, deadline)
 
-    def run(self, fn: Workflow[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def run(self, fn: Workflow[..., R], *args: Any, **kwargs: Any) -> R:
         """The result of a new execution, at once; its error is raised."""
         id = self.start(fn, *args, **kwargs)
-        return result_of(self.finish(id), codec.result_type(fn.fn))
+        result: R = result_of(self.finish(id), codec.result_type(fn.fn))
+        return result
 
     def result(self, id: str = "r") -> Any:
         """The result of an execution that has ended, as JSON; its error is raised. Raises Stuck while it is pending."""

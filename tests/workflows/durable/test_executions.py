@@ -135,10 +135,21 @@ class TestStart:
         assert broker() == ["fulfilled"]
 
     def test_a_timeout(self, flow: Any) -> None:
-        handle, _ = executions.start("flow", [1], id="f", timeout=timedelta(milliseconds=1))
+        handle = flow.start(1, timeout=timedelta(milliseconds=1))
         time.sleep(0.003)
         with pytest.raises(PromiseTimeout):
             handle.result()
+
+    def test_options_stand_apart_from_arguments_of_the_same_names(self, broker: Callable[[], list[str]]) -> None:
+        @workflow
+        async def awkward(ctx: Context, id: int, *, requester: str) -> str:
+            return f"{id} {requester} {ctx.info.requester}"
+
+        options = awkward.options(id="a-1", requester="ana", timeout=timedelta(hours=1))
+        handle = options.start(7, requester="bea")
+        broker()
+        assert (handle.id, handle.result(0)) == ("a-1", "7 bea ana")
+        assert handle.promise().timeout_at < NEVER
 
     def test_result_waits_no_longer_than_it_is_told(self, flow: Any) -> None:
         with pytest.raises(TimeoutError, match="still running"):
