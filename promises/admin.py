@@ -84,7 +84,7 @@ class PromiseAdmin(ReadOnlyAdmin):
                 )
                 continue
             before = promise.state
-            settled = store.promise_settle(promise.id, "rejected_canceled", now=now)
+            settled = store.graph_cancel(promise.id, now=now)
             canceled += before == "pending" and settled.state == "rejected_canceled"
             self.log_change(request, promise, "canceled")
         self.message_user(

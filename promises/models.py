@@ -104,6 +104,7 @@ class Task(models.Model):
             ),
             # What a limit asks: how many are being executed?
             models.Index(fields=["func", "target"], condition=Q(state=TaskState.ACQUIRED), name="promises_task_held"),
+            models.Index(fields=["id"], condition=Q(state=TaskState.HALTED), name="promises_task_halted"),
         ]
 
     def __str__(self) -> str:

@@ -6,9 +6,9 @@ from promises.store.call import execute, record_of
 from promises.store.promises import COLUMNS
 
 
-def promise_graph(root_id: str, *, now: int, limit: int = 5000) -> list[PromiseRecord]:
-    """The call graph of an execution: its root first, then all its promises in id order, at most `limit`; [] when
-    there is none.
+def promise_graph(root_id: str, *, now: int, limit: int | None = 5000) -> list[PromiseRecord]:
+    """The call graph of an execution: its root first, then all its promises in id order, at most `limit` (None: as many
+    as there are); [] when there is none.
 
     One round trip: the ids of a graph are one range of the primary key. Deadlines are applied as of `now`.
     """

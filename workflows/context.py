@@ -135,7 +135,7 @@ class Context:
     def detached(self, fn: Any, *args: Any, **kwargs: Any) -> DurableFuture[Any]:
         """Like `rpc`, but this function does not wait for it before it finishes, and canceling this does not cancel
         it."""
-        return self._frame.call_remote(fn, args, kwargs, self._options, detached=True)
+        return self._frame.call_remote(fn, args, kwargs, self._options, is_detached=True)
 
     def sleep(self, duration: timedelta | None = None, *, until: datetime | None = None) -> DurableFuture[None]:
         """Wait for a duration, or until an (aware) moment. Durable: no process waits, and a restart loses no time."""

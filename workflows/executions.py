@@ -12,9 +12,7 @@ from promises import store
 from promises.errors import PromiseNotFound
 from promises.queries import promise_graph
 from promises.records import NewPromise, PromiseRecord
-from promises.states import PromiseState
 from promises.times import NEVER, now_ms
-from promises.values import EMPTY
 from workflows import codec
 from workflows.errors import ExecutionNotFound, FunctionNotFound, InvalidId
 from workflows.frames import invocation, root_tags
@@ -112,26 +110,19 @@ class Handle(Generic[R]):
         return await asyncio.to_thread(self.result, timeout)
 
     def cancel(self) -> PromiseRecord:
-        """Cancel it, and every promise below it that is still pending. A settled one stays as it is.
+        """Cancel it and every promise below it that is still pending, in one commit, but for what was started
+        detached. One that is settled stays as it is.
 
         Errors: ExecutionNotFound.
         """
         try:
-            promise = store.promise_settle(self.id, PromiseState.REJECTED_CANCELED, EMPTY, now=now_ms())
+            return store.graph_cancel(self.id, now=now_ms())
         except PromiseNotFound:
             raise self._not_found() from None
-        while promise.state == PromiseState.REJECTED_CANCELED:
-            # What is canceled adds nothing more, so this comes to an end; what it had added before is found next time.
-            pending = [child for child in self.tree()[1:] if child.is_pending]
-            if not pending:
-                break
-            for child in pending:
-                store.promise_settle(child.id, PromiseState.REJECTED_CANCELED, EMPTY, now=now_ms())
-        return promise
 
     def tree(self) -> list[PromiseRecord]:
         """Its call graph: the root first, then all promises in id order."""
-        return promise_graph(self.id, now=now_ms())
+        return promise_graph(self.id, now=now_ms(), limit=None)
 
     def _not_found(self) -> ExecutionNotFound:
         return ExecutionNotFound(f"There is no execution {self.id!r}.")

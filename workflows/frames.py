@@ -106,7 +106,7 @@ class Frame:
         kwargs: Mapping[str, Any],
         options: Options,
         *,
-        detached: bool = False,
+        is_detached: bool = False,
     ) -> DurableFuture[Any]:
         function = fn if isinstance(fn, Workflow) else _registered(fn, options.version)
         name = fn if isinstance(fn, str) else fn.name
@@ -128,8 +128,8 @@ class Frame:
                 **({"countersign:requester": self.info.requester} if self.info.requester else {}),
             },
             own_branch=True,
+            is_detached=is_detached,
         )
-        operation.is_detached = detached
         return self.activation.register(operation)
 
     def call_sleep(self, duration: timedelta, wake_at: int | None, options: Options) -> DurableFuture[None]:
@@ -155,18 +155,22 @@ class Frame:
         extra: Mapping[str, str] | None = None,
         own_branch: bool = False,
         wake_at: int | None = None,
+        is_detached: bool = False,
     ) -> Operation:
         id = self._strand().next_id(options.id)
+        detached = id if is_detached else self.info.tags.get("countersign:detached")
         tags = {
             "resonate:origin": self.info.origin_id,
             "resonate:branch": id if own_branch else self.activation.lease.task_id,
             "resonate:parent": self.info.id,
             "countersign:func": func,
+            **({"countersign:detached": detached} if detached else {}),
             **options.tags,
             **(extra or {"resonate:scope": "local"}),
         }
         deadline = min(wake_at if wake_at is not None else self._deadline(options), self.info.timeout_at)
-        return Operation(id, kind, func, self, options, deadline, annotation, NewPromise(id, deadline, param, tags))
+        promise = NewPromise(id, deadline, param, tags)
+        return Operation(id, kind, func, self, options, deadline, annotation, promise, is_detached=is_detached)
 
     def _deadline(self, options: Options) -> int:
         if options.timeout is None:

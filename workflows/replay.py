@@ -387,5 +387,4 @@ class Activation:
         if operation.id in self.unstored:
             self._store_remote()
         if operation.id in self.waiting:
-            canceled = self.store.settle_child(self.lease, operation.id, PromiseState.REJECTED_CANCELED, EMPTY)
-            self._answer(operation, canceled)
+            self._answer(operation, self.store.cancel_child(self.lease, operation.id))

@@ -168,6 +168,10 @@ class CrashingStore:
         promise: PromiseRecord = self._write(lambda: self._store.settle_child(lease, id, state, value))
         return promise
 
+    def cancel_child(self, lease: Lease, id: str) -> PromiseRecord:
+        promise: PromiseRecord = self._write(lambda: self._store.cancel_child(lease, id))
+        return promise
+
 
 def crash_everywhere(
     fn: Workflow[..., Any],

@@ -23,7 +23,10 @@ def promise_answer(id: str, state: str, value: Value, *, now: int) -> PromiseRec
     first races with nobody.
     """
     refuse_approval(store.promise_get(id, now=now))
-    settled = store.promise_settle(id, state, value, now=now)
+    if state == PromiseState.REJECTED_CANCELED:
+        settled = store.graph_cancel(id, value, now=now)
+    else:
+        settled = store.promise_settle(id, state, value, now=now)
     if settled.state == state and shown_value(settled.value) == shown_value(value):
         return settled
     raise already_settled(settled)

@@ -3,8 +3,6 @@
 from django.db import migrations, models
 from django.db.models import Q
 
-from promises import sql
-
 # Tasks that were ready before there were ranks.
 RANK = """
     UPDATE promises_task t SET func = coalesce(p.tags ->> 'countersign:func', ''), is_started = t.version > 0,
@@ -47,5 +45,4 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             "task", models.Index(fields=["func", "target"], condition=Q(state="acquired"), name="promises_task_held")
         ),
-        migrations.RunPython(sql.install, sql.remove),
     ]

@@ -100,7 +100,7 @@ $$;
 -- task.fence (create): any number of promises, pending or already settled, written by the holder of the lease. `known` is NULL when all
 -- are new; when some of them existed before, all are told as they are stored: the record wins over what the worker brings. The verb of
 -- the hot path, so it answers four columns instead of a row of promises_answer. Locks only what it inserts; for pending promises
--- also the task, FOR SHARE.
+-- also the root's promise and the task, FOR SHARE.
 CREATE FUNCTION promises_task_record(
     p_id text, p_version int, p_rows jsonb, p_now bigint, p_retry bigint,
     OUT status int, OUT message text, OUT wakes jsonb, OUT known jsonb
@@ -112,6 +112,7 @@ DECLARE
 BEGIN
     -- What is still to run must not appear in an execution that has just ended: whoever cancels a call graph has seen all of it.
     IF is_pending THEN
+        PERFORM FROM promises_promise WHERE id = split_part(p_id, ':', 1) FOR SHARE;
         PERFORM FROM promises_task WHERE id = p_id FOR SHARE;
     END IF;
     refusal := promises_fenced(p_id, p_version, p_now);
@@ -163,7 +164,7 @@ $$;
 -- task.suspend: create the promises of p_rows that are missing, register the task as awaiter of p_awaited and give up the lease;
 -- 300 with the settled ones when any awaited promise is settled already (then the lease is kept and no callback stored).
 -- Locks the awaited promises FOR SHARE in id order, then the task FOR UPDATE: a settlement that runs at the same time either comes
--- first, and is seen, or finds the callback.
+-- first, and is seen, or finds the callback. Creating also shares the lock of the root's promise, as promises_task_record does.
 CREATE FUNCTION promises_task_suspend(
     p_id text, p_version int, p_awaited text[], p_rows jsonb, p_same_origin boolean, p_now bigint, p_retry bigint
 ) RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
@@ -175,7 +176,9 @@ DECLARE
     seen int := 0;
     settled int := 0;
 BEGIN
-    PERFORM FROM promises_promise WHERE id = ANY (p_awaited) ORDER BY id FOR SHARE;
+    PERFORM FROM promises_promise
+      WHERE id = ANY (CASE WHEN p_rows = '[]' THEN p_awaited ELSE p_awaited || split_part(p_id, ':', 1) END)
+      ORDER BY id FOR SHARE;
     PERFORM FROM promises_task WHERE id = p_id FOR UPDATE;
     refusal := promises_fenced(p_id, p_version, p_now);
     IF refusal.status IS NOT NULL THEN

@@ -2,6 +2,7 @@
 epoch."""
 
 from promises.store.callbacks import promise_register_callback, promise_register_listener
+from promises.store.graphs import graph_cancel, task_fence_cancel
 from promises.store.limits import limits_declare
 from promises.store.promises import promise_create, promise_get, promise_settle
 from promises.store.tasks import (
@@ -20,6 +21,7 @@ from promises.store.tasks import (
 from promises.store.timeouts import timeouts_sweep
 
 __all__ = [
+    "graph_cancel",
     "limits_declare",
     "promise_create",
     "promise_get",
@@ -30,6 +32,7 @@ __all__ = [
     "task_claim",
     "task_continue",
     "task_create",
+    "task_fence_cancel",
     "task_fence_settle",
     "task_fulfill",
     "task_halt",

@@ -168,6 +168,7 @@ class StoreContract:
             lambda: store.suspend(lease, ["r:9"], []),
             lambda: store.fulfill(lease, "resolved", EMPTY),
             lambda: store.settle_child(lease, "r:9", "resolved", EMPTY),
+            lambda: store.cancel_child(lease, "r:9"),
             lambda: store.release(lease),
             lambda: store.halt(lease, "why"),
         ]
@@ -292,6 +293,30 @@ class StoreContract:
             store.settle_child(lease, "r", "resolved", EMPTY)
         with pytest.raises(PromiseNotFound):
             store.settle_child(lease, "r:missing", "resolved", EMPTY)
+
+    def test_cancel_child_cancels_what_is_below_it_and_spares_what_is_detached(
+        self, store: Store, lease: Lease
+    ) -> None:
+        tags = latent().tags | TARGET | {"resonate:branch": "r:1"}
+        detached = NewPromise("r:1.2", NEVER, tags=latent().tags | {"countersign:detached": "r:1.2"})
+        store.record(lease, [NewPromise("r:1", NEVER, tags=tags), latent("r:10")])
+        store.record(self.acquire(store, "r:1"), [latent("r:1.1"), detached])
+        canceled = store.cancel_child(lease, "r:1")
+        assert (canceled.id, canceled.state) == ("r:1", "rejected_canceled")
+        assert store.cancel_child(lease, "r:1") == canceled
+        pending = [id for id in ("r", "r:1", "r:1.1", "r:1.2", "r:10") if self.get(store, id).is_pending]
+        assert pending == ["r", "r:1.2", "r:10"]
+        assert store.acquire("r:1") is None
+        with pytest.raises(BadRequest):
+            store.cancel_child(lease, "r")
+        with pytest.raises(PromiseNotFound):
+            store.cancel_child(lease, "r:missing")
+
+    def test_cancel_child_leaves_what_is_settled_as_it_is(self, store: Store, lease: Lease) -> None:
+        store.record(lease, [latent("r:1"), latent("r:1.1")])
+        settled = store.settle("r:1", "resolved", Value.of(1))
+        assert store.cancel_child(lease, "r:1") == settled
+        assert self.get(store, "r:1.1").is_pending
 
     def test_release_lets_the_next_one_in(self, store: Store, lease: Lease) -> None:
         store.release(lease)

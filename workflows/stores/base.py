@@ -51,6 +51,9 @@ class Store(Protocol):
     def settle_child(self, lease: Lease, id: str, state: str, value: Value) -> PromiseRecord:
         """Settle another promise as the holder of the lease."""
 
+    def cancel_child(self, lease: Lease, id: str) -> PromiseRecord:
+        """Cancel another promise and all that is pending below it, as the holder of the lease."""
+
     def release(self, lease: Lease) -> None:
         """Give the lease back unfinished; the task is due at once."""
 

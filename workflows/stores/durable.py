@@ -80,6 +80,10 @@ class DurableStore:
         with _fenced():
             return store.task_fence_settle(lease.task_id, lease.version, id, state, value, now=now_ms())
 
+    def cancel_child(self, lease: Lease, id: str) -> PromiseRecord:
+        with _fenced():
+            return store.task_fence_cancel(lease.task_id, lease.version, id, now=now_ms())
+
     def release(self, lease: Lease) -> None:
         with _fenced():
             store.task_release(lease.task_id, lease.version, now=now_ms())

@@ -106,6 +106,22 @@ class MemoryStore:
             self._fence(lease)
             return self.settle(id, state, value)
 
+    def cancel(self, id: str) -> PromiseRecord:
+        """Cancel a promise and every pending one below it, except what was started detached."""
+        with self.changed:
+            canceled = self.settle(id, PromiseState.REJECTED_CANCELED, EMPTY)
+            if canceled.state == PromiseState.REJECTED_CANCELED:
+                for promise in [p for p in self.promises.values() if p.is_pending and _is_canceled_with(p, id)]:
+                    self._settle(promise, PromiseState.REJECTED_CANCELED, EMPTY, self.now())
+            return canceled
+
+    def cancel_child(self, lease: Lease, id: str) -> PromiseRecord:
+        if id == lease.task_id:
+            raise BadRequest("A task's own promise is settled by task.fulfill")
+        with self.changed:
+            self._fence(lease)
+            return self.cancel(id)
+
     def release(self, lease: Lease) -> None:
         with self.changed:
             self._fence(lease).state = TaskState.PENDING
@@ -223,6 +239,11 @@ class MemoryStore:
 
 def _origin(promise: PromiseRecord | NewPromise) -> str:
     return promise.tags.get("resonate:origin", promise.id.partition(":")[0])
+
+
+def _is_canceled_with(promise: PromiseRecord, id: str) -> bool:
+    below = id + ("." if ":" in id else ":")
+    return promise.id.startswith(below) and not promise.tags.get("countersign:detached", "").startswith(below)
 
 
 def _check_settle_state(state: str) -> None:

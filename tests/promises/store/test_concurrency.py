@@ -1,20 +1,16 @@
 """Real threads on real connections: no wake-up is lost, no lease is held twice, nothing waits for itself."""
 
 import random
-import threading
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
 
-import psycopg
 import pytest
-from django.db import connection
 
 from promises import store
 from promises.errors import Conflict, PromiseError
 from promises.records import NewPromise
 from promises.store.timeouts import sweep
 from promises.times import NEVER
+from tests.promises.crew import Crew, Wrap, deadlocks, nap
 from tests.promises.fixtures import Sent
 from tests.promises.making import (
     NOW,
@@ -29,55 +25,9 @@ from tests.promises.making import (
     task,
 )
 
-Wrap = Callable[[Callable[[], object]], Callable[[], object]]
 TARGET = {"resonate:target": "celery://default"}
 
 pytestmark = pytest.mark.slow
-
-
-class Crew:
-    """Threads that start each round together; each keeps its connection for all rounds."""
-
-    def __init__(self, wrap: Wrap, *works: Callable[[int], object], rounds: int) -> None:
-        self.barrier = threading.Barrier(len(works) + 1)
-        self.results: list[list[Any]] = [[None] * rounds for _ in works]
-        self.rounds = rounds
-        self.threads = [
-            threading.Thread(target=wrap(lambda n=n, work=work: self._run(n, work)), daemon=True)  # type: ignore[misc]
-            for n, work in enumerate(works)
-        ]
-
-    def _run(self, n: int, work: Callable[[int], object]) -> None:
-        with suppress(threading.BrokenBarrierError):
-            for number in range(self.rounds):
-                self.barrier.wait(30)
-                try:
-                    self.results[n][number] = work(number)
-                except Exception as error:
-                    self.results[n][number] = error
-                self.barrier.wait(30)
-
-    def run(self, before: Callable[[int], object], after: Callable[[int], object]) -> None:
-        for thread in self.threads:
-            thread.start()
-        try:
-            for number in range(self.rounds):
-                before(number)
-                self.barrier.wait(30)
-                self.barrier.wait(30)
-                after(number)
-        finally:
-            self.barrier.abort()  # whoever still waits leaves
-            for thread in self.threads:
-                thread.join(30)
-
-    def of(self, number: int) -> list[Any]:
-        return [result[number] for result in self.results]
-
-
-def nap() -> None:
-    """Up to a third of a millisecond, so that the two sides meet in every order."""
-    threading.Event().wait(random.random() / 3000)
 
 
 def test_a_settlement_and_a_suspend_that_meet_never_lose_the_wake_up(in_thread: Wrap, sent: Sent) -> None:
@@ -244,12 +194,3 @@ def test_a_canceled_execution_gets_no_new_call_afterwards(in_thread: Wrap) -> No
 
     crew = Crew(in_thread, cancel, call, rounds=150)
     crew.run(arrange, look)
-
-
-def deadlocks() -> int:
-    """How many deadlocks PostgreSQL has counted in this database."""
-    parameters = {k: v for k, v in connection.get_connection_params().items() if k not in ("cursor_factory", "context")}
-    with psycopg.connect(**parameters, autocommit=True) as other:
-        row = other.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").fetchone()
-    assert row is not None
-    return int(row[0])

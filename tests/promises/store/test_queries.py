@@ -1,7 +1,13 @@
 """The reads: an execution's call graph, the list of executions, tasks by id."""
 
+from django.db import connection
+
 from promises import store
 from promises.queries import executions, promise_graph, tasks_of
+from promises.records import NewPromise, PromiseRecord
+from promises.times import NEVER
+from promises.values import Value
+from tests.promises.fixtures import RoundTrips
 from tests.promises.making import NOW, create, create_acquired, create_task
 
 
@@ -17,6 +23,23 @@ def test_with_deadlines_applied_and_at_most_so_many() -> None:
         create(f"r:{number}", timeout_at=NOW + 5)
     graph = promise_graph("r", now=NOW + 5, limit=3)
     assert [p.state for p in graph] == ["pending"] + ["rejected_timedout"] * 3
+
+
+def test_five_thousand_nodes_are_one_range_of_the_key_in_one_round_trip(round_trips: RoundTrips) -> None:
+    create_acquired("r", origin="r")
+    for id in ("q:1", "r1:1", "s"):
+        create(id)
+    steps = [NewPromise(f"r:{number}", NEVER, Value.of(number), state="resolved") for number in range(5000)]
+    store.task_record("r", 1, steps, now=NOW)
+    promise_graph("q", now=NOW)  # prepares the statement
+    found: list[PromiseRecord] = []
+    assert round_trips(lambda: found.extend(promise_graph("r", now=NOW))) == (1, 1)
+    assert len(found) == len({promise.id for promise in found}) == 5001
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE promises_promise")
+        cursor.execute("EXPLAIN SELECT * FROM promises_promise WHERE id >= 'r1:' AND id < 'r1;' ORDER BY id LIMIT 5000")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Index Scan using promises_promise_pkey" in plan
 
 
 def test_there_is_none() -> None:

@@ -80,6 +80,10 @@ VERBS: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         lambda: store.task_continue("r", now=NOW),
     ),
     "sweep": (lambda: create_suspended_until(NOW + 5), lambda: store.timeouts_sweep(NOW + 5)),
+    "cancel of a call graph": (
+        lambda: (create_task("r", origin="r"), _fan_in("r")),
+        lambda: store.graph_cancel("r", now=NOW),
+    ),
     "call graph": (lambda: _fan_in("r"), lambda: promise_graph("r", now=NOW)),
 }
 

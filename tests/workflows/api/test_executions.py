@@ -266,3 +266,12 @@ def test_only_the_requester_or_who_may_settle_promises_cancels(db: None) -> None
     assert_problem(stranger.post(f"{URL}wait-1/cancel/"), 403, "NotRequester")
     operator = with_token("bob", "executions:start", "executions:read", "promises:write")
     assert operator.post(f"{URL}wait-1/cancel/").status_code == 200
+
+
+def test_canceling_its_promise_is_canceling_the_execution(robot: Caller, work: Work) -> None:
+    robot.post(URL, WAIT)
+    work("wait-1")
+    answer = robot.post("/api/promises/wait-1/cancel/", {"value": "enough"})
+    assert (answer.json()["state"], answer.json()["value"]) == ("rejected_canceled", "enough")
+    nodes = robot.get(f"{URL}wait-1/").json()["nodes"]
+    assert [node["state"] for node in nodes] == ["rejected_canceled", "rejected_canceled"]

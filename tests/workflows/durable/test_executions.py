@@ -195,6 +195,61 @@ class TestCancel:
             handle.result()
         assert broker() == []
 
+    def test_canceling_is_one_round_trip(self, round_trips: Any) -> None:
+        @workflow
+        async def flow(ctx: Context) -> None: ...
+
+        handles = [flow.start() for _ in range(2)]
+        handles[0].cancel()
+        assert round_trips(handles[1].cancel) == (1, 1)
+
+    def test_what_was_started_detached_goes_on(self, sent: Sent, broker: Callable[[], list[str]]) -> None:
+        @workflow
+        async def child(ctx: Context) -> Any:
+            return await ctx.promise()
+
+        @workflow
+        async def parent(ctx: Context) -> None:
+            await ctx.detached(child).created()
+            await ctx.promise()
+
+        handle = parent.start(id="p")
+        broker()
+        handle.cancel()
+        store.promise_settle("p:1.1", "resolved", Value.of("here"), now=now_ms())
+        assert broker() == ["fulfilled"]
+        assert [promise.state for promise in handle.tree()] == [
+            "rejected_canceled",
+            "resolved",
+            "resolved",
+            "rejected_canceled",
+        ]
+
+    def test_a_call_that_a_failed_execution_leaves_behind_is_canceled_with_all_that_is_below_it(
+        self, broker: Callable[[], list[str]]
+    ) -> None:
+        @workflow
+        async def child(ctx: Context) -> None:
+            await ctx.promise()
+
+        @workflow
+        async def parent(ctx: Context) -> None:
+            ctx.rpc(child)
+            await ctx.promise()
+            raise ValueError("no more")
+
+        handle = parent.start(id="p")
+        broker()
+        assert store.promise_get("p:1.1", now=now_ms()).is_pending
+        store.promise_settle("p:2", "resolved", now=now_ms())
+        assert broker() == ["fulfilled"]
+        assert {promise.id: promise.state for promise in handle.tree()} == {
+            "p": "rejected",
+            "p:1": "rejected_canceled",
+            "p:1.1": "rejected_canceled",
+            "p:2": "resolved",
+        }
+
     def test_what_is_over_stays_as_it_is(self, broker: Callable[[], list[str]]) -> None:
         @workflow
         async def flow(ctx: Context) -> int:
