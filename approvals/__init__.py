@@ -5,9 +5,12 @@ Importing this needs no Django settings, so that a workflow runs in local mode t
 
 from approvals.answers import BallotRecord, Decision
 from approvals.blocks import code, diff, facts, link, markdown, metric, table
-from approvals.cards import after
+from approvals.calendars import calendar_register
+from approvals.durations import after
 from approvals.outcomes import Outcome, approve, reject, request_changes
-from approvals.policies import Policy, all_of, any_of, n_of, percent_of, requester, same_person_twice
+from approvals.policies import Policy, requester, same_person_twice
+from approvals.registry import policy_register
+from approvals.requirements import all_of, any_of, n_of, percent_of
 from approvals.steps import approval
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "any_of",
     "approval",
     "approve",
+    "calendar_register",
     "code",
     "diff",
     "facts",
@@ -28,6 +32,7 @@ __all__ = [
     "metric",
     "n_of",
     "percent_of",
+    "policy_register",
     "reject",
     "request_changes",
     "requester",

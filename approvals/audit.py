@@ -4,8 +4,15 @@ import hashlib
 from typing import Any
 
 import rfc8785
+from django.db import connection
 
-from approvals.models import AuditEvent
+from approvals.models import ApprovalRequest, AuditEvent
+
+
+def stream_lock(stream: str) -> None:
+    """Keep others from this stream until the transaction ends: for streams about something that has no row to lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [stream])
 
 
 def event_append(
@@ -28,6 +35,16 @@ def event_append(
     event.hash = event_hash(event)
     event.save(force_insert=True)
     return event
+
+
+def events_in(stream: str) -> list[AuditEvent]:
+    """What happened, in order."""
+    return list(AuditEvent.objects.filter(stream=stream).order_by("number"))
+
+
+def events_of(request: ApprovalRequest) -> list[AuditEvent]:
+    """What happened to a request, in order."""
+    return events_in(str(request.pk))
 
 
 def event_hash(event: AuditEvent) -> str:

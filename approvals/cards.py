@@ -13,6 +13,8 @@ import rfc8785
 from approvals import outcomes as offered_outcomes
 from approvals import policies
 from approvals.blocks import Block, blocks_check
+from approvals.calendars import moment_after
+from approvals.durations import After
 from approvals.errors import InvalidCard
 from approvals.outcomes import Outcome, outcomes_of
 from approvals.policies import Policy
@@ -21,8 +23,6 @@ RISKS = ("low", "medium", "high")
 TITLE_LIMIT = 500
 
 _NAMESPACE = uuid.UUID("6f3f4c53-5e5d-5c7a-9f0d-6d3d0c1f7a10")
-_units = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_duration = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*(s|min|m|h|d|w)", re.ASCII)
 
 
 def request_id(promise_id: str) -> uuid.UUID:
@@ -31,36 +31,9 @@ def request_id(promise_id: str) -> uuid.UUID:
 
 
 @dataclass(frozen=True, slots=True)
-class After:
-    """A deadline and what happens then: `after("24h", then="reject")`."""
-
-    duration: timedelta
-    then: str
-
-
-def after(duration: str | timedelta, *, then: str) -> After:
-    """When nobody has decided within `duration` ("90s", "30min", "24h", "7d", or a timedelta), the outcome is `then`.
-
-    Errors: InvalidCard.
-    """
-    if isinstance(duration, str):
-        duration = duration_of(duration)
-    if not isinstance(duration, timedelta) or duration <= timedelta(0):
-        raise InvalidCard(f"after() takes a positive duration, not {duration!r}.")
-    return After(duration, then)
-
-
-def duration_of(text: str) -> timedelta:
-    """A number and a unit: s, min (or m), h, d, w. Errors: InvalidCard."""
-    found = _duration.fullmatch(text.strip().lower())
-    if found is None:
-        raise InvalidCard(f"{text!r:.60} is no duration; write for example '90s', '30min', '24h' or '7d'.")
-    return timedelta(**{_units[found[2]]: float(found[1])})
-
-
-@dataclass(frozen=True, slots=True)
 class Card:
-    """A request for approval before anybody has seen it. `timeout_ms` counts from when it is opened."""
+    """A request for approval before anybody has seen it. `timeout_ms` counts from when it is opened, in the working
+    time of `timeout_calendar` if one is named."""
 
     title: str
     policy: Policy
@@ -70,10 +43,12 @@ class Card:
     requester: str = ""
     timeout_ms: int | None = None
     timeout_outcome: str = ""
+    timeout_calendar: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The card as JSON; `card_of` brings it back."""
-        return {**self.content(), "requester": self.requester, "timeout_ms": self.timeout_ms}
+        timing = {"timeout_ms": self.timeout_ms, "timeout_calendar": self.timeout_calendar}
+        return {**self.content(), "requester": self.requester, **timing}
 
     def content(self) -> dict[str, Any]:
         """What a person agrees to: the part that the digest covers."""
@@ -90,6 +65,13 @@ class Card:
     def digest(self) -> str:
         """SHA-256, in hexadecimal, of the RFC 8785 form of `content`."""
         return hashlib.sha256(rfc8785.dumps(_canonical(self.content()))).hexdigest()
+
+    def deadline_from(self, now: int) -> int | None:
+        """When the time to answer is over, if the request opens at `now`; both in ms. Errors: InvalidPolicy, when its
+        calendar is not known here."""
+        if self.timeout_ms is None:
+            return None
+        return moment_after(now, timedelta(milliseconds=self.timeout_ms), self.timeout_calendar)
 
     def outcome(self, name: str) -> Outcome | None:
         return next((outcome for outcome in self.outcomes if outcome.name == name), None)
@@ -125,6 +107,7 @@ def card(
         requester or "",
         int(timeout.duration.total_seconds() * 1000) if timeout else None,
         timeout.then if timeout else "",
+        timeout.calendar if timeout else "",
     )
 
 
@@ -137,7 +120,9 @@ def card_of(frozen: dict[str, Any]) -> Card:
         show=frozen["blocks"],
         outcomes=offered_outcomes.thaw(frozen["outcomes"]),
         risk=frozen["risk"],
-        timeout=None if timeout_ms is None else After(timedelta(milliseconds=timeout_ms), frozen["timeout_outcome"]),
+        timeout=None
+        if timeout_ms is None
+        else After(timedelta(milliseconds=timeout_ms), frozen["timeout_outcome"], frozen.get("timeout_calendar", "")),
         requester=frozen.get("requester", ""),
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from promises.errors import CodedError
 
 if TYPE_CHECKING:
-    from approvals.verdicts import Eligibility
+    from approvals.rules import Eligibility
 
 
 class ApprovalError(CodedError):
@@ -66,6 +66,47 @@ class UnknownOutcome(ApprovalError):
 
 class CommentRequired(ApprovalError):
     """This outcome needs a comment that says why."""
+
+    status = 422
+
+
+class NotAllowed(ApprovalError):
+    """This takes a permission that this account does not have."""
+
+    status = 403
+
+
+class AlreadyClaimed(ApprovalError):
+    """Somebody else has claimed the request. `by` is who."""
+
+    status = 409
+
+    def __init__(self, message: str = "", *, by: str = "") -> None:
+        super().__init__(message)
+        self.by = by
+        self.members = {"claimed_by": by}
+
+
+class InvalidChange(ApprovalError):
+    """The audience cannot be changed like this: nobody could decide any more, or somebody who may not."""
+
+    status = 422
+
+
+class RemindedAlready(ApprovalError):
+    """People have been reminded a moment ago."""
+
+    status = 409
+
+
+class DelegationNotFound(ApprovalError):
+    """There is no such delegation."""
+
+    status = 404
+
+
+class InvalidDelegation(ApprovalError):
+    """The delegation is not well formed: its people or its dates."""
 
     status = 422
 

@@ -8,10 +8,10 @@ from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from approvals import outcomes, policies
+from approvals import amendments, outcomes, policies
+from approvals.counting import Cast
 from approvals.outcomes import Outcome
 from approvals.policies import Policy
-from approvals.verdicts import Cast
 from promises.times import NEVER
 
 
@@ -82,6 +82,9 @@ class ApprovalRequest(models.Model):
     decided_at = models.BigIntegerField(_("closed at"), null=True, blank=True)
     decided_by = models.TextField(_("decided by"), blank=True)
     closed_because = models.TextField(_("why it was closed"), blank=True)
+    amendments = models.JSONField(_("changes of the audience"), default=list)
+    claimed_by = models.TextField(_("claimed by"), blank=True)
+    claimed_until = models.BigIntegerField(_("claimed until"), null=True, blank=True)
 
     objects = ApprovalRequestQuerySet.as_manager()
 
@@ -104,6 +107,7 @@ class ApprovalRequest(models.Model):
                 condition=Q(decided_at__isnull=False),
                 name="approvals_request_archive",
             ),
+            models.Index(fields=["id"], condition=Q(is_stalled=True), name="approvals_request_stalled"),
         ]
 
     def __str__(self) -> str:
@@ -118,7 +122,12 @@ class ApprovalRequest(models.Model):
 
     @property
     def thawed_policy(self) -> Policy:
-        return policies.thaw(self.policy)
+        """The policy as it holds for this request now: as frozen, with the amendments."""
+        return amendments.amended(policies.thaw(self.policy), map(amendments.thaw, self.amendments))
+
+    def claimant(self, now: int) -> str:
+        """Who has claimed the request; '' when nobody has, or the claim has lapsed."""
+        return self.claimed_by if self.claimed_until is not None and now < self.claimed_until else ""
 
     @property
     def thawed_outcomes(self) -> tuple[Outcome, ...]:
@@ -189,6 +198,7 @@ class Ballot(models.Model):
     version = models.IntegerField(_("version"), default=1)
     stage = models.IntegerField(_("stage"), default=0)
     actor = models.TextField(_("person"))
+    on_behalf_of = models.TextField(_("in the place of"), blank=True)
     matched = models.JSONField(_("answers as"), default=list)
     outcome = models.TextField(_("outcome"))
     comment = models.TextField(_("comment"), blank=True)
@@ -202,6 +212,11 @@ class Ballot(models.Model):
         ordering = ("pk",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["request", "version", "stage", "actor"], name="approvals_ballot_once"),
+            models.UniqueConstraint(
+                fields=["request", "version", "stage", "on_behalf_of"],
+                condition=~Q(on_behalf_of=""),
+                name="approvals_ballot_place_once",
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["actor", "-cast_at"], name="approvals_ballot_mine")
@@ -212,7 +227,7 @@ class Ballot(models.Model):
 
     @property
     def as_cast(self) -> Cast:
-        return Cast(self.actor, self.outcome, tuple(self.matched), self.stage)
+        return Cast(self.actor, self.outcome, tuple(self.matched), self.stage, self.on_behalf_of)
 
 
 class Decision(models.Model):
@@ -224,11 +239,13 @@ class Decision(models.Model):
     outcome = models.TextField(_("outcome"))
     kind = models.TextField(_("kind"))
     by = models.TextField(_("by"), blank=True)
+    on_behalf_of = models.TextField(_("in the place of"), blank=True)
     comment = models.TextField(_("comment"), blank=True)
     channel = models.TextField(_("channel"))
     is_timeout = models.BooleanField(_("by the deadline"), default=False)
     digest = models.TextField(_("digest"))
     decided_at = models.BigIntegerField(_("at"))
+    receipt = models.JSONField(_("receipt"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("decision")
@@ -278,4 +295,51 @@ class SettledPromise(models.Model):
         return self.promise_id
 
 
+class Alarm(models.Model):
+    """A moment at which the clock reminds or escalates, unless the request is closed by then. The row goes in the
+    commit that does it, so that it is done once."""
+
+    class Kind(models.TextChoices):
+        REMIND = "remind", _("remind")
+        ESCALATE = "escalate", _("escalate")
+
+    request = models.ForeignKey(
+        ApprovalRequest, models.CASCADE, related_name="alarms", db_index=False, verbose_name=_("request")
+    )
+    kind = models.TextField(_("kind"), choices=Kind.choices)
+    number = models.IntegerField(_("number"))
+    to = models.JSONField(_("whom to ask too"), default=list)
+    due_at = models.BigIntegerField(_("due"))
+
+    class Meta:
+        verbose_name = _("alarm")
+        verbose_name_plural = _("alarms")
+        ordering = ("due_at", "pk")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["request", "kind", "number"], name="approvals_alarm_once"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["due_at"], name="approvals_alarm_due")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.number}"
+
+
+class KnownMembers(models.Model):
+    """A fingerprint of the people who matched a principal when the clock last looked: when it differs, requests that
+    ask the principal are looked at again. The row of the empty principal says when the last look was."""
+
+    principal = models.TextField(_("principal"), primary_key=True)
+    digest = models.TextField(_("digest"), blank=True)
+    seen_at = models.BigIntegerField(_("seen"))
+
+    class Meta:
+        verbose_name = _("known members")
+        verbose_name_plural = _("known members")
+
+    def __str__(self) -> str:
+        return self.principal
+
+
+# Models that have a module of their own.
+from approvals.delegations import Delegation  # noqa: E402, F401
 from approvals.tokens import ApiToken  # noqa: E402, F401

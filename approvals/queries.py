@@ -5,14 +5,15 @@ Lists cost a constant number of queries however long they are; each is served by
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from approvals import verdicts
+from approvals import rules, verdicts
+from approvals.eligibility import eligibility_of
 from approvals.errors import RequestNotFound
 from approvals.models import (
     ApprovalRequest,
@@ -22,9 +23,10 @@ from approvals.models import (
     RequestAudience,
     Role,
 )
-from approvals.people import members_of, principals_of, voter_of
-from approvals.policies import counts_in
-from approvals.verdicts import Eligibility, Progress, Rule
+from approvals.people import mandates_of, members_for, principals_of
+from approvals.requirements import counts_in
+from approvals.rules import Eligibility, Rule
+from approvals.verdicts import Progress
 from promises.models import Promise
 
 MAY_SEE_REQUESTS = "approvals.view_approvalrequest"
@@ -33,18 +35,32 @@ MAY_SEE_EXECUTIONS = "promises.view_promise"
 # -- lists -----------------------------------------------------------------------------------------------------------
 
 
-def inbox(user: Any, now: int, principals: list[str] | None = None) -> ApprovalRequestQuerySet:
+def inbox(user: Any, now: int) -> ApprovalRequestQuerySet:
     """What this user can decide at `now`: due first, then what has waited longest. For a page of a long inbox, see
     `page_of_requests(inbox_rows(...))`."""
-    rows = inbox_rows(principals_of(user) if principals is None else principals, now)
+    rows = inbox_rows(user, now)
     return _due_first(ApprovalRequest.objects.filter(pk__in=rows.values("request")))
 
 
-def inbox_rows(principals: list[str], now: int) -> QuerySet[RequestAudience]:
-    """The rows of the audience that make the inbox of somebody who is all these principals."""
-    mine = RequestAudience.objects.filter(is_open=True, principal__in=principals)
-    not_now = mine.filter(role__in=[Role.NEVER, Role.DONE]).values("request")
-    return mine.filter(role=Role.DECIDE, due_at__gt=now).exclude(request__in=not_now)
+def inbox_rows(user: Any, now: int) -> QuerySet[RequestAudience]:
+    """The rows of the audience that make the inbox of this user: what he can decide in his own right, and in the place
+    of those who have delegated to him."""
+    own, *others = mandates_of(user, now)
+    rows = _decidable(own, now)
+    for theirs in others:
+        rows |= _decidable(theirs, now).exclude(request__in=_not_for(own))
+    return rows
+
+
+def _decidable(principals: list[str], now: int) -> QuerySet[RequestAudience]:
+    mine = RequestAudience.objects.filter(is_open=True, principal__in=principals, role=Role.DECIDE, due_at__gt=now)
+    return mine.exclude(request__in=_not_for(principals))
+
+
+def _not_for(principals: list[str]) -> QuerySet[RequestAudience, Any]:
+    """The requests that somebody who is all these principals may not decide, or has answered."""
+    rows = RequestAudience.objects.filter(is_open=True, principal__in=principals, role__in=[Role.NEVER, Role.DONE])
+    return rows.values("request")
 
 
 def waiting(user: Any) -> ApprovalRequestQuerySet:
@@ -101,9 +117,13 @@ def visible_to(user: Any) -> ApprovalRequestQuerySet:
     """Every request that concerns this user, or all for those who may see all."""
     if user.has_perm(MAY_SEE_REQUESTS):
         return ApprovalRequest.objects.all()
-    mine = principals_of(user)
-    audience = RequestAudience.objects.filter(request=OuterRef("pk"), principal__in=mine).exclude(role=Role.NEVER)
-    return ApprovalRequest.objects.filter(Exists(audience))
+    return concerning(principals_of(user))
+
+
+def concerning(principals: list[str]) -> ApprovalRequestQuerySet:
+    """Every request that concerns somebody who is all these principals."""
+    audience = RequestAudience.objects.filter(request=OuterRef("pk"), principal__in=principals)
+    return ApprovalRequest.objects.filter(Exists(audience.exclude(role=Role.NEVER)))
 
 
 def _due_first(rows: ApprovalRequestQuerySet) -> ApprovalRequestQuerySet:
@@ -140,26 +160,24 @@ def request_get(id: UUID | str) -> ApprovalRequest:
         raise RequestNotFound from None
 
 
-def can_see(user: Any, request: ApprovalRequest) -> bool:
-    """Whether the request concerns this user."""
-    return visible_to(user).filter(pk=request.pk).exists()
+def can_see(user: Any, request: ApprovalRequest, now: int) -> bool:
+    """Whether the request concerns this user, or somebody for whom he stands in at `now`."""
+    if visible_to(user).filter(pk=request.pk).exists():
+        return True
+    _own, *others = mandates_of(user, now)
+    return any(concerning(theirs).filter(pk=request.pk).exists() for theirs in others)
 
 
-def eligibility(request: ApprovalRequest, user: Any, now: int, *, is_person: bool = True) -> Eligibility:
+def eligibility(
+    request: ApprovalRequest, user: Any, now: int, *, is_person: bool = True, on_behalf_of: str = ""
+) -> Eligibility:
     """Whether the user can decide at `now`: the request's own state first, then each rule of its policy; the same code
     enforces. `rules` say why, in the reader's language by `wording.of_rule`."""
-    policy = request.thawed_policy
-    casts = [ballot.as_cast for ballot in request.ballots.all() if ballot.version == request.version]
-    found = verdicts.eligibility(
-        policy,
-        voter_of(user, policy, is_person=is_person),
-        casts,
-        requester=request.requester,
-        stage=request.stage,
-    )
+    ballots = [ballot for ballot in request.ballots.all() if ballot.version == request.version]
+    found = eligibility_of(request, user, ballots, now, is_person=is_person, on_behalf_of=on_behalf_of)
     is_open = request.is_pending and not is_overdue(request, now)
-    state = Rule("open", is_open, verdicts.OPEN if is_open else verdicts.CLOSED)
-    return Eligibility(found.allowed and is_open, (state, *found.rules), found.matched, found.may_only_reject)
+    state = Rule("open", is_open, rules.OPEN if is_open else rules.CLOSED)
+    return replace(found, allowed=found.allowed and is_open, rules=(state, *found.rules))
 
 
 def is_overdue(request: ApprovalRequest, now: int) -> bool:
@@ -182,12 +200,12 @@ def stages(request: ApprovalRequest, ballots: Sequence[Ballot]) -> list[Step]:
     policy = request.thawed_policy
     casts = [ballot.as_cast for ballot in ballots]
     has_percent = any(count.percent for stage in policy.stages for count in counts_in(stage))
-    members = members_of(policy.principals()) if has_percent else None
+    members = members_for(policy) if has_percent else None
     steps = []
     for number in range(len(policy.stages)):
         is_past = number < request.stage or (number == request.stage and not request.is_pending)
         state = "done" if is_past else "open" if number == request.stage else "later"
-        progress = verdicts.progress_of(policy, casts, number, members)
+        progress = verdicts.progress_of(policy, casts, number, members, requester=request.requester)
         steps.append(Step(number + 1, state, progress, [b for b in ballots if b.stage == number]))
     return steps
 
@@ -210,11 +228,9 @@ def waits_for(requests: Iterable[ApprovalRequest]) -> dict[UUID, list[Progress]]
     for request in listed:
         policy = request.thawed_policy
         casts = [ballot.as_cast for ballot in ballots[request.pk] if ballot.version == request.version]
-        counts = counts_in(policy.stages[request.stage])
-        if any(count.percent for count in counts):
-            progress = verdicts.progress_of(policy, casts, request.stage, members_of(policy.principals(request.stage)))
-        else:
-            progress = verdicts.progress_of(policy, casts, request.stage)
+        has_percent = any(count.percent for count in counts_in(policy.stages[request.stage]))
+        members = members_for(policy) if has_percent else None
+        progress = verdicts.progress_of(policy, casts, request.stage, members, requester=request.requester)
         found[request.pk] = list(progress)
     return found
 

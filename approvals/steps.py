@@ -14,8 +14,10 @@ from typing import Any, Protocol
 
 from approvals.answers import Decision
 from approvals.blocks import Block
-from approvals.cards import After, card
+from approvals.cards import Card, card
+from approvals.durations import After
 from approvals.outcomes import Outcome
+from promises.times import to_ms
 from workflows.context import Context
 from workflows.errors import PromiseCanceled, PromiseTimeout, RemoteError, WorkflowError
 from workflows.operations import DurableFuture
@@ -125,15 +127,23 @@ class Approval:
             never=never,
         )
         answerer = _answerer(ctx)
-        deadline = (
-            timedelta(milliseconds=asked.timeout_ms) if asked.timeout_ms and not answerer.keeps_deadlines else None
-        )
+        deadline = None if answerer.keeps_deadlines else await _time_left(ctx, asked)
         promise = ctx.promise(timeout=deadline, data={"question": asked.title}, tags={TAG: "1"})
         answerer.bind(promise.activation.store)
         await promise.created()  # nobody can answer before the answer has a place
         origin, workflow = ctx.info.origin_id, ctx.info.func_name
         id = await ctx.run(answerer.open_request, promise.id, origin, workflow, asked.to_json())
         return OpenRequest(ctx, answerer, promise, id)
+
+
+async def _time_left(ctx: Context, asked: Card) -> timedelta | None:
+    """From now until the deadline of a request that is about to be opened."""
+    if asked.timeout_ms is None:
+        return None
+    if not asked.timeout_calendar:
+        return timedelta(milliseconds=asked.timeout_ms)
+    now = to_ms(await ctx.now())
+    return timedelta(milliseconds=(asked.deadline_from(now) or now) - now)
 
 
 def _answerer(ctx: Context) -> Answerer:

@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from approvals import verdicts
+from approvals import rules, verdicts
 from approvals.answers import BallotRecord, Decision
 from approvals.cards import Card, card_of, request_id
+from approvals.counting import Cast
 from approvals.errors import AlreadyDecided, NotEligible
-from approvals.verdicts import Cast, Decided, Eligibility, Voter
+from approvals.rules import Eligibility, Standing, Voter
+from approvals.verdicts import Decided
 from promises.records import PromiseRecord
 from promises.states import PromiseState
 from promises.times import now_ms, to_datetime
@@ -62,9 +64,12 @@ class HeldRequest:
     def eligibility(self, name: str) -> Eligibility:
         """Every rule for this person."""
         policy = self.card.policy
-        stage = verdicts.current_stage(policy, self.casts, self.humans.members)
         voter = Voter(name, self.humans.principals(name))
-        return verdicts.eligibility(policy, voter, self.casts, requester=self.requester, stage=stage)
+        return rules.eligibility(policy, voter, Standing(self.casts, self.requester, self.stage))
+
+    @property
+    def stage(self) -> int:
+        return verdicts.current_stage(self.card.policy, self.casts, self.humans.members, requester=self.requester)
 
 
 class Inbox(list[HeldRequest]):
@@ -189,13 +194,14 @@ class Humans:
                 by = request.ballots[-1].by if request.outcome and request.ballots else ""
                 raise AlreadyDecided(by=by, outcome=request.outcome)
             found = request.eligibility(name)
-            verdicts.ballot_check(found, request.card.outcomes, outcome, comment)
-            stage = verdicts.current_stage(request.card.policy, request.casts, self.members)
+            rules.ballot_check(found, request.card.outcomes, outcome, comment)
             at = to_datetime(self._now())
             assert at is not None
-            request.casts.append(Cast(name, outcome, found.matched, stage))
+            request.casts.append(Cast(name, outcome, found.matched, request.stage))
             request.ballots.append(BallotRecord(name, outcome, comment, at))
-            verdict = verdicts.evaluate(request.card.policy, request.casts, request.card.outcomes, self.members)
+            verdict = verdicts.evaluate(
+                request.card.policy, request.casts, request.card.outcomes, self.members, requester=request.requester
+            )
             if isinstance(verdict, Decided):
                 request.outcome = verdict.outcome
                 value = Value.of({"outcome": verdict.outcome, "comment": comment, "by": name})
@@ -212,8 +218,7 @@ class Humans:
     def _somebody(self, request: HeldRequest) -> str:
         """A person who may decide now; invented when the policy asks people that nobody here has heard of."""
         policy = request.card.policy
-        stage = verdicts.current_stage(policy, request.casts, self.members)
-        asked = policy.principals(stage)
+        asked = policy.principals(request.stage)
         for principal in asked:
             if not self.members.get(principal):
                 invented = principal.partition(":")[2] if principal.startswith("user:") else f"somebody of {principal}"

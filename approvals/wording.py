@@ -9,7 +9,8 @@ from django.utils.translation import gettext_noop, ngettext
 
 from approvals.errors import ApprovalError, NotEligible
 from approvals.policies import Policy
-from approvals.verdicts import Progress, Rule
+from approvals.rules import Rule
+from approvals.verdicts import Progress
 from promises.times import to_datetime
 
 if TYPE_CHECKING:
@@ -56,9 +57,15 @@ def of_vote(request: "ApprovalRequest", outcome: str) -> str:
 def of_event(event: "AuditEvent", request: "ApprovalRequest") -> str:
     """What happened, in one line."""
     offered = request.outcome_named(event.data.get("outcome", ""))
+    deputy, place = event.actor, event.data.get("for", "")
     said = {
-        "who": event.actor or _("a machine"),
+        "who": _("%(deputy)s for %(place)s") % {"deputy": deputy, "place": place}
+        if place
+        else deputy or _("a machine"),
         "outcome": _(offered.label) if offered else event.data.get("outcome", ""),
+        "from": principal_name(event.data.get("from", "")),
+        "to": names(event.data.get("to", [])),
+        "stage": event.data.get("stage", 0) + 1,
     }
     text = _EVENTS.get(event.kind)
     return _(text) % said if text else event.kind
@@ -70,7 +77,15 @@ _EVENTS = {
     "decided": gettext_noop("decided: %(outcome)s"),
     "timed_out": gettext_noop("the time was over: %(outcome)s"),
     "canceled": gettext_noop("closed without an answer"),
+    "stage": gettext_noop("stage %(stage)d has begun"),
     "stalled": gettext_noop("stalled: too few people are left to decide"),
+    "resumed": gettext_noop("there are enough people to decide again"),
+    "claimed": gettext_noop("%(who)s has claimed it"),
+    "released": gettext_noop("%(who)s has released it"),
+    "reassigned": gettext_noop("%(who)s has handed it from %(from)s to %(to)s"),
+    "approver_added": gettext_noop("%(who)s has asked %(to)s too"),
+    "escalated": gettext_noop("escalated to %(to)s"),
+    "reminded": gettext_noop("people were reminded"),
 }
 
 

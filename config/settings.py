@@ -159,13 +159,22 @@ PROMISES = {
     "MAX_CRASHES": env.int("COUNTERSIGN_MAX_CRASHES", default=10),
     # What the clock calls when a deadline has come: functions of `now` (ms) that return how many rows they
     # moved.
-    "CLOCK_SWEEPS": ["promises.store.timeouts_sweep", "approvals.operations.approvals_expire"],
+    "CLOCK_SWEEPS": [
+        "promises.store.timeouts_sweep",
+        "approvals.operations.approvals_expire",
+        "approvals.operations.alarms_ring",
+        "approvals.operations.eligibility_sweep",
+    ],
 }
 WORKFLOWS: dict[str, Any] = {
     # Limits of whole queues: {"default": {"concurrency": 20, "rate": "100/s"}}; workflows have theirs in the decorator.
     "QUEUES": env.json("COUNTERSIGN_QUEUES", default={}),
     # Which executions a signed-in person may see: a function (user, executions) -> executions.
     "EXECUTIONS_VISIBLE_TO": "approvals.queries.executions_visible_to",
+}
+APPROVALS = {
+    # Accounts in this group are services and agents: whatever a policy asks, they never decide.
+    "MACHINES_GROUP": env.str("COUNTERSIGN_MACHINES_GROUP", default="machines"),
 }
 
 # --- Security -----------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from approvals import wording
 from approvals.cards import RISKS
 from approvals.models import ApprovalRequest, Ballot, Decision, RequestState
 from approvals.queries import is_overdue
-from approvals.verdicts import Eligibility, Progress
+from approvals.rules import Eligibility
+from approvals.verdicts import Progress
 from promises.api.outputs import iso
 
 STATES = [state.value for state in RequestState]

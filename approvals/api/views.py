@@ -59,7 +59,7 @@ class ApprovalView(ApiView):
     def approval(self, approval_id: str) -> ApprovalRequest:
         """The request, if it concerns the caller."""
         found = queries.request_get(approval_id)
-        if not queries.can_see(self.request.user, found):
+        if not queries.can_see(self.request.user, found, self.now):
             raise Problem(403, "NotConcerned", _("This request for approval does not concern you."))
         return found
 

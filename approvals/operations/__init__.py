@@ -5,15 +5,30 @@ Locks: the request's row first, then its promise. `now` is ms since the epoch, r
 """
 
 from approvals.operations.answering import approval_answer
+from approvals.operations.assigning import approval_add_approver, approval_escalate, approval_reassign
+from approvals.operations.claiming import approval_claim, approval_release
 from approvals.operations.closing import approval_withdraw, approvals_expire
 from approvals.operations.deciding import Vote, approval_decide
+from approvals.operations.delegating import delegation_create, delegation_revoke
 from approvals.operations.opening import approval_open
+from approvals.operations.rechecking import eligibility_sweep
+from approvals.operations.reminding import alarms_ring, approval_remind
 
 __all__ = [
     "Vote",
+    "alarms_ring",
+    "approval_add_approver",
     "approval_answer",
+    "approval_claim",
     "approval_decide",
+    "approval_escalate",
     "approval_open",
+    "approval_reassign",
+    "approval_release",
+    "approval_remind",
     "approval_withdraw",
     "approvals_expire",
+    "delegation_create",
+    "delegation_revoke",
+    "eligibility_sweep",
 ]

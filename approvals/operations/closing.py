@@ -54,6 +54,7 @@ def request_decide(
     comment: str,
     channel: str,
     now: int,
+    on_behalf_of: str = "",
     is_timeout: bool = False,
 ) -> None:
     """Write the decision and settle the promise. The caller holds both locks and has seen that both are pending."""
@@ -63,6 +64,7 @@ def request_decide(
         outcome=outcome,
         kind=offered.kind if offered else "custom",
         by=by,
+        on_behalf_of=on_behalf_of,
         comment=comment,
         channel=channel,
         is_timeout=is_timeout,
@@ -77,7 +79,7 @@ def request_decide(
         now=now,
         actor=by,
         channel=channel,
-        data={"outcome": outcome, "digest": request.digest},
+        data={"outcome": outcome, "digest": request.digest, "for": on_behalf_of},
     )
     value = Value.of(_settled_value(request, decision, ballots))
     store.promise_settle(request.promise_id, PromiseState.RESOLVED, value, now=now)
@@ -113,10 +115,16 @@ def request_cancel(
 
 def _close(request: ApprovalRequest, state: RequestState, *, by: str, now: int) -> None:
     request.state, request.decided_at, request.decided_by, request.is_stalled = state.value, now, by, False
+    request.claimed_by, request.claimed_until = "", None
     request.save(
-        update_fields=["state", "outcome", "decided_at", "decided_by", "is_stalled", "closed_because", "stage"]
+        update_fields=[
+            *("state", "outcome", "decided_at", "decided_by", "is_stalled", "closed_because", "stage"),
+            *("claimed_by", "claimed_until"),
+        ]
     )
     request.audience.update(is_open=False, closed_at=now)
+    if request.policy.get("remind") or request.policy.get("escalate"):
+        request.alarms.all().delete()
 
 
 def closed_error(request: ApprovalRequest) -> ApprovalError:

@@ -7,16 +7,17 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from approvals import verdicts, wording
+from approvals import rules, wording
 from approvals.audit import event_append
+from approvals.eligibility import eligibility_of
 from approvals.errors import ApprovalError, NotEligible, RequestChanged
 from approvals.models import ApprovalRequest, Ballot, RequestAudience, Role
-from approvals.operations.closing import WORKFLOW, close_if_over, closed_error, pages_tell, request_decide
+from approvals.operations.audience import audience_row
+from approvals.operations.closing import close_if_over, closed_error
 from approvals.operations.locks import promise_lock, request_lock
-from approvals.operations.opening import audience_row, audience_rows
-from approvals.people import members_of, user_now, voter_of
-from approvals.policies import Policy
-from approvals.verdicts import Decided, Eligibility, Stalled
+from approvals.operations.tallying import ballots_of, tally
+from approvals.people import user_now
+from approvals.rules import Eligibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,15 @@ def approval_decide(
     now: int,
     digest: str | None = None,
     stage: int | None = None,
+    on_behalf_of: str = "",
     is_person: bool = True,
 ) -> Vote:
     """Cast a person's ballot and, when that satisfies the policy, decide: ballot, decision, audit event, settlement of
     the promise and the wake-up of the workflow commit together.
 
     Repeating one's own answer returns it. `digest` is that of the card the person read; `stage` the stage he answered
-    in; `is_person` is False for a token that acts for a machine. Locks the request, then its promise.
+    in; `on_behalf_of` whose place he takes, if he could decide in more than one; `is_person` is False for a token that
+    acts for a machine. Locks the request, then its promise.
 
     Errors: RequestNotFound, NotEligible (and AlreadyVoted), AlreadyDecided (by whom, when), RequestClosed,
     RequestChanged, UnknownOutcome, CommentRequired.
@@ -57,10 +60,10 @@ def approval_decide(
     with transaction.atomic():
         request = request_lock(request_id)
         actor = user_now(actor)
-        ballots = list(request.ballots.filter(version=request.version))
-        found = _eligibility(request, actor, ballots, is_person=is_person)
-        if (obstacle := found.obstacle) and obstacle.name in ("person", "audience"):
-            raise NotEligible(wording.of_rule(obstacle), found)
+        ballots = ballots_of(request)
+        found = eligibility_of(request, actor, ballots, now, is_person=is_person, on_behalf_of=on_behalf_of)
+        if found.is_outsider and found.obstacle:
+            raise NotEligible(wording.of_rule(found.obstacle), found)
         repeated = _repeated(request, ballots, actor.get_username(), outcome, stage)
         if repeated is not None:
             return Vote(request, repeated, is_repeated=True)
@@ -93,7 +96,7 @@ def _ballot_cast(
     now: int,
 ) -> Vote:
     try:
-        verdicts.ballot_check(found, request.thawed_outcomes, outcome, comment)
+        rules.ballot_check(found, request.thawed_outcomes, outcome, comment)
     except ApprovalError as error:
         raise wording.translated(error) from None
     ballot = Ballot.objects.create(
@@ -101,6 +104,7 @@ def _ballot_cast(
         version=request.version,
         stage=request.stage,
         actor=name,
+        on_behalf_of=found.on_behalf_of,
         matched=list(found.matched),
         outcome=outcome,
         comment=comment.strip(),
@@ -108,59 +112,26 @@ def _ballot_cast(
         digest=request.digest,
         cast_at=now,
     )
-    RequestAudience.objects.bulk_create([audience_row(request, f"user:{name}", Role.DONE)], ignore_conflicts=True)
+    done = [audience_row(request, f"user:{person}", Role.DONE) for person in sorted(ballot.as_cast.people)]
+    RequestAudience.objects.bulk_create(done, ignore_conflicts=True)
+    if request.claimed_by == name:
+        request.claimed_by, request.claimed_until = "", None
     event_append(
         str(request.pk),
         "ballot",
         now=now,
         actor=name,
         channel=channel,
-        data={"outcome": outcome, "comment": ballot.comment, "digest": request.digest, "as": ballot.matched},
+        data={
+            "outcome": outcome,
+            "comment": ballot.comment,
+            "digest": request.digest,
+            "as": ballot.matched,
+            "for": found.on_behalf_of,
+        },
     )
-    _ballots_count(request, [*ballots, ballot], now)
+    tally(request, [*ballots, ballot], now, event="ballot")
     return Vote(request, ballot)
-
-
-def _ballots_count(request: ApprovalRequest, ballots: list[Ballot], now: int) -> None:
-    """See what the ballots say by now, and write it down."""
-    policy = request.thawed_policy
-    members = members_of([*policy.principals(), *(p for p in policy.never if ":" in p)])
-    casts = [ballot.as_cast for ballot in ballots]
-    verdict = verdicts.evaluate(policy, casts, request.thawed_outcomes, members, requester=request.requester)
-    if isinstance(verdict, Decided):
-        last = ballots[-1]
-        request_decide(
-            request, verdict.outcome, ballots, by=last.actor, comment=last.comment, channel=last.channel, now=now
-        )
-        return
-    if verdict.stage != request.stage:
-        _stage_begin(request, policy, verdict.stage)
-    is_stalled = isinstance(verdict, Stalled)
-    if isinstance(verdict, Stalled) and not request.is_stalled:
-        event_append(str(request.pk), "stalled", now=now, channel=WORKFLOW, data={"reason": verdict.reason})
-    request.is_stalled = is_stalled
-    request.save(update_fields=["stage", "is_stalled"])
-    pages_tell(request, "stalled" if is_stalled else "ballot")
-
-
-def _stage_begin(request: ApprovalRequest, policy: Policy, stage: int) -> None:
-    request.stage = stage
-    request.audience.filter(role__in=[Role.DECIDE, Role.LATER]).delete()
-    keep = [row for row in audience_rows(request, policy) if row.role in (Role.DECIDE, Role.LATER)]
-    RequestAudience.objects.bulk_create(keep)
-    if not policy.excludes_same_person:  # they may be asked again
-        request.audience.filter(role=Role.DONE).delete()
-
-
-def _eligibility(request: ApprovalRequest, user: Any, ballots: list[Ballot], *, is_person: bool) -> Eligibility:
-    policy = request.thawed_policy
-    return verdicts.eligibility(
-        policy,
-        voter_of(user, policy, is_person=is_person),
-        [ballot.as_cast for ballot in ballots],
-        requester=request.requester,
-        stage=request.stage,
-    )
 
 
 def _repeated(

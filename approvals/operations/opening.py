@@ -6,11 +6,12 @@ from django.db import transaction
 
 from approvals.audit import event_append
 from approvals.cards import Card, card_of, request_id
-from approvals.models import ApprovalRequest, RequestAudience, Role
-from approvals.operations.closing import WORKFLOW, close_if_over, pages_tell
+from approvals.models import ApprovalRequest, RequestAudience
+from approvals.operations.audience import audience_rows
+from approvals.operations.closing import WORKFLOW, close_if_over
 from approvals.operations.locks import promise_lock
-from approvals.policies import Policy
-from promises.times import NEVER
+from approvals.operations.reminding import alarms_set
+from approvals.operations.tallying import tally
 
 
 def approval_open(
@@ -41,7 +42,8 @@ def approval_open(
             },
         )
         if close_if_over(request, promise_lock(request), now) is None:
-            pages_tell(request, "opened")
+            alarms_set(request, asked.policy)
+            tally(request, [], now, event="opened")
     return request
 
 
@@ -62,7 +64,7 @@ def request_insert(promise_id: str, card: Card, execution_id: str, workflow: str
         risk=card.risk,
         digest=card.digest,
         opened_at=now,
-        deadline_at=None if card.timeout_ms is None else now + card.timeout_ms,
+        deadline_at=card.deadline_from(now),
         timeout_outcome=card.timeout_outcome,
     )
     if ApprovalRequest.objects.filter(pk=request.pk).exists():
@@ -71,23 +73,3 @@ def request_insert(promise_id: str, card: Card, execution_id: str, workflow: str
     ApprovalRequest.objects.bulk_create([request], ignore_conflicts=True)
     locked = ApprovalRequest.objects.select_for_update().get(pk=request.pk)
     return locked if not locked.audience.exists() else None
-
-
-def audience_rows(request: ApprovalRequest, policy: Policy) -> list[RequestAudience]:
-    wanted: dict[tuple[str, str], None] = {}
-    for stage in range(len(policy.stages)):
-        role = Role.DECIDE if stage == request.stage else Role.LATER
-        wanted |= {(principal, role): None for principal in policy.principals(stage)}
-    wanted |= {(principal, Role.VETO): None for principal in policy.veto}
-    barred = [p for p in policy.never if ":" in p]
-    if request.requester:
-        wanted[f"user:{request.requester}", Role.ASKED] = None
-    if policy.excludes_requester and request.requester:
-        barred.append(f"user:{request.requester}")
-    wanted |= {(principal, Role.NEVER): None for principal in barred}
-    return [audience_row(request, principal, role) for principal, role in wanted]
-
-
-def audience_row(request: ApprovalRequest, principal: str, role: str) -> RequestAudience:
-    due_at = NEVER if request.deadline_at is None else request.deadline_at
-    return RequestAudience(request=request, principal=principal, role=role, due_at=due_at, opened_at=request.opened_at)

@@ -15,7 +15,8 @@ from markdown_it import MarkdownIt
 
 from approvals import wording
 from approvals.models import ApprovalRequest, AuditEvent
-from approvals.verdicts import Progress, Rule
+from approvals.rules import Rule
+from approvals.verdicts import Progress
 
 register = template.Library()
 

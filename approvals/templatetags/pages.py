@@ -16,7 +16,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from approvals import queries
-from approvals.people import principals_of
 from promises.states import PromiseState
 from promises.times import now_ms, to_datetime
 
@@ -133,7 +132,7 @@ def inbox_count(context: template.Context) -> str:
     found = context.get("inbox_count")
     if found is None:
         now = context.get("now") or now_ms()
-        rows = queries.inbox_rows(principals_of(user), now)
+        rows = queries.inbox_rows(user, now)
         found = queries.count_of_requests(rows, INBOX_COUNT_LIMIT + 1)
     return f"{INBOX_COUNT_LIMIT}+" if found > INBOX_COUNT_LIMIT else str(found or "")
 

@@ -19,7 +19,6 @@ from approvals.decision_form import DecisionForm
 from approvals.drafts import draft_keep, draft_take
 from approvals.errors import ApprovalError, CommentRequired, NotEligible, RequestNotFound
 from approvals.models import ApprovalRequest
-from approvals.people import principals_of
 from approvals.views.inbox import inbox_context
 from approvals.views.refusals import is_htmx, not_found, refused
 from promises.times import now_ms
@@ -53,7 +52,7 @@ def decision(request: HttpRequest, id: str) -> HttpResponse:
         return not_found(request, _("There is no such request for approval."))
     if request.method == "POST":
         return decide(request, approval, now)
-    if not queries.can_see(request.user, approval):
+    if not queries.can_see(request.user, approval, now):
         return refused(request, queries.eligibility(approval, request.user, now))
     if request.GET.get("part") == "rail":
         return render(request, "approvals/decision.html#rail", context_of(request, approval, now, Typed()))
@@ -117,7 +116,7 @@ def answered(request: HttpRequest, vote: operations.Vote, now: int) -> HttpRespo
 
 def page(request: HttpRequest, approval: ApprovalRequest, now: int, typed: Typed, status: int = 200) -> HttpResponse:
     """The whole page, or for htmx the part that changes."""
-    if status >= 400 and not queries.can_see(request.user, approval):
+    if status >= 400 and not queries.can_see(request.user, approval, now):
         return refused(request, queries.eligibility(approval, request.user, now))
     approval.refresh_from_db()
     name = "approvals/decision.html#decision" if is_htmx(request) else "approvals/decision.html"
@@ -128,7 +127,7 @@ def context_of(request: HttpRequest, approval: ApprovalRequest, now: int, typed:
     """What the page shows; a constant number of queries."""
     found = queries.eligibility(approval, request.user, now)
     ballots = list(approval.ballots.filter(version=approval.version))
-    ids = queries.ids_of_requests(queries.inbox_rows(principals_of(request.user), now), 0, NEIGHBOURS)
+    ids = queries.ids_of_requests(queries.inbox_rows(request.user, now), 0, NEIGHBOURS)
     at = ids.index(approval.pk) if approval.pk in ids else None
     timeout = approval.outcome_named(approval.timeout_outcome)
     return {

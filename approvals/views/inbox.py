@@ -13,7 +13,6 @@ from django.views.decorators.http import require_GET
 from approvals import queries
 from approvals.models import ApprovalRequest
 from approvals.outcomes import Outcome
-from approvals.people import principals_of
 from approvals.verdicts import Progress
 from promises.times import now_ms, to_datetime, to_ms
 
@@ -81,10 +80,9 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 def inbox_context(request: HttpRequest, now: int) -> dict[str, Any]:
     """What the page and its parts show."""
-    principals = principals_of(request.user)
     chosen = request.GET.get("list", MINE)
     chosen = chosen if chosen in LISTS else MINE
-    rows = {MINE: queries.inbox_rows(principals, now), WAITING: queries.waiting_rows(request.user)}
+    rows = {MINE: queries.inbox_rows(request.user, now), WAITING: queries.waiting_rows(request.user)}
     page = page_of(request)
     start, stop = (page - 1) * PAGE, page * PAGE + 1
     if chosen == DONE:
@@ -110,7 +108,7 @@ def news(request: HttpRequest, now: int) -> HttpResponse:
     """The bar that says how many requests are new. Nothing in the list moves until the reader asks for them."""
     since = request.GET.get("since", "")
     shown_at = int(since) if since.isascii() and since.isdigit() and len(since) < 16 else now
-    rows = queries.inbox_rows(principals_of(request.user), now).filter(opened_at__gt=shown_at)
+    rows = queries.inbox_rows(request.user, now).filter(opened_at__gt=shown_at)
     fresh = queries.count_of_requests(rows, COUNT_LIMIT + 1)
     return render(request, "approvals/inbox.html#news", {"fresh": fresh, "shown_at": shown_at})
 

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from approvals.verdicts import Eligibility
+from approvals.rules import Eligibility
 
 
 def is_htmx(request: HttpRequest) -> bool:

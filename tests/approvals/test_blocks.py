@@ -8,7 +8,8 @@ import pytest
 
 from approvals import blocks
 from approvals.blocks import blocks_check, is_safe_url
-from approvals.cards import after, card, duration_of
+from approvals.cards import card
+from approvals.durations import after, duration_of
 from approvals.errors import InvalidCard
 from approvals.templatetags.countersign import card_block, diff_lines, markdown
 

@@ -10,10 +10,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from approvals import blocks, operations
-from approvals.cards import after
+from approvals.durations import after
 from approvals.models import ApprovalRequest, Ballot
 from approvals.outcomes import Outcome, approve, reject, request_changes
-from approvals.policies import Policy, n_of
+from approvals.policies import Policy
+from approvals.requirements import n_of
 from promises.times import now_ms
 
 People = dict[str, User]

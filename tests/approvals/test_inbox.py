@@ -8,9 +8,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from approvals import blocks, operations, queries
-from approvals.cards import after
+from approvals.durations import after
 from approvals.models import ApprovalRequest
-from approvals.policies import Policy, n_of, requester
+from approvals.policies import Policy, requester
+from approvals.requirements import n_of
 from promises.times import now_ms
 
 People = dict[str, User]
@@ -86,11 +87,11 @@ def test_a_second_stage_comes_to_those_it_asks(people: People, ask: Ask) -> None
 
 def test_who_may_see_a_request_and_its_execution(people: People, ask: Ask) -> None:
     request = ask()
-    seen = {name for name, user in people.items() if queries.can_see(user, request)}
+    seen = {name for name, user in people.items() if queries.can_see(user, request, now_ms())}
     runs = {name for name, user in people.items() if queries.can_see_execution(user, request.execution_id, "ana")}
     assert seen == runs == {"ana", "bob", "carol", "admin"}
     decide(request, people["bob"])
-    assert queries.can_see(people["carol"], request)
+    assert queries.can_see(people["carol"], request, now_ms())
 
 
 def test_requests_say_whom_they_wait_for_in_one_query(people: People, ask: Ask, django_assert_num_queries: Any) -> None:

@@ -4,25 +4,24 @@ import pytest
 
 from approvals import policies
 from approvals.cards import card, card_of
-from approvals.errors import AlreadyVoted, CommentRequired, NotEligible, UnknownOutcome
+from approvals.counting import Cast
+from approvals.durations import after
+from approvals.errors import AlreadyVoted, CommentRequired, InvalidCard, NotEligible, UnknownOutcome
 from approvals.outcomes import Outcome, approve, outcomes_of, reject, request_changes
-from approvals.policies import (
-    InvalidPolicy,
-    Policy,
-    all_of,
-    any_of,
-    n_of,
-    percent_of,
-    policy_of,
-    requester,
-    same_person_twice,
-)
-from approvals.verdicts import Cast, Decided, Open, Stalled, Voter, ballot_check, eligibility, evaluate
+from approvals.policies import Policy, policy_of, requester, same_person_twice
+from approvals.requirements import InvalidPolicy, all_of, any_of, n_of, percent_of
+from approvals.rules import Standing, Voter, ballot_check, eligibility
+from approvals.verdicts import Decided, Open, Stalled, evaluate
 
+TWICE = Policy(
+    "twice", stages=[n_of(2, "group:sre", "user:rita"), "permission:release.approve"], never=same_person_twice()
+)
 MEMBERS = {
     "user:ana": {"ana"},
     "user:bob": {"bob"},
     "user:ciso": {"ciso"},
+    "user:dave": {"dave"},
+    "user:rita": {"rita"},
     "group:finance": {"bob", "carol"},
     "group:sre": {"dave", "erin", "frank"},
     "group:qa": {"quinn", "dave"},
@@ -31,6 +30,10 @@ MEMBERS = {
 OUTCOMES = (approve(), reject(), request_changes(), Outcome("canary"))
 PROD = Policy(
     "prod",
+    version=3,
+    remind=["2h", "90min"],
+    escalate=[after("8h", to="group:leads"), after("4h", to=["user:ana", "group:qa"])],
+    calendar="office",
     stages=[all_of("group:qa", n_of(2, "group:sre")), any_of("permission:release.approve")],
     never=[requester(), same_person_twice()],
     veto=["user:ciso"],
@@ -40,6 +43,10 @@ PROD = Policy(
 def cast(name: str, outcome: str = "approve", stage: int = 0) -> Cast:
     matched = tuple(principal for principal, people in MEMBERS.items() if name in people)
     return Cast(name, outcome, matched, stage)
+
+
+def for_bob(name: str) -> Cast:
+    return Cast(name, "approve", ("group:finance",), 0, "bob")
 
 
 def voter(name: str, *, is_person: bool = True) -> Voter:
@@ -79,6 +86,21 @@ VERDICTS = [
     (PROD, [cast("ciso", "reject")], NO),
     # whoever voted in the first stage cannot in the second, and rita is the only other
     (PROD, [cast("quinn"), cast("rita"), cast("erin"), cast("frank")], Open),
+    # dave and rita can approve the release; if both are needed in the first stage nobody is left for the second
+    (TWICE, [], Open),
+    (TWICE, [cast("dave"), cast("rita")], Stalled),
+    (TWICE, [cast("dave"), cast("erin")], Open),
+    (Policy(stages=["group:sre", "group:nobody"]), [], Stalled),  # the second stage can be seen to fail from the first
+    (Policy(stages=["user:bob", "group:finance"], never=same_person_twice()), [], Open),
+    (Policy(stages=["user:bob", "user:bob"], never=same_person_twice()), [], Stalled),
+    (Policy(stages=["user:bob", "user:bob"]), [], Open),
+    (Policy(stages=[n_of(2, "group:sre"), n_of(2, "group:sre")], never=same_person_twice()), [], Stalled),
+    (Policy(stages=[n_of(2, "group:sre"), "group:sre"], never=same_person_twice()), [], Open),
+    (Policy(stages=[all_of("group:qa", "group:sre"), "user:dave"], never=same_person_twice()), [], Open),
+    (Policy(stages=[any_of("user:dave", n_of(2, "group:sre")), "user:dave"], never=same_person_twice()), [], Open),
+    # a percentage is of those who may vote
+    (policy_of(percent_of(100, "group:finance"), never="user:bob"), [cast("carol")], YES),
+    (policy_of(percent_of(50, "group:sre"), never="group:qa"), [cast("erin")], YES),
 ]
 
 
@@ -95,6 +117,19 @@ def test_a_request_that_only_its_requester_could_decide_is_stalled() -> None:
     policy = policy_of("user:ana", never=requester())
     assert isinstance(evaluate(policy, [], OUTCOMES, MEMBERS, requester="ana"), Stalled)
     assert isinstance(evaluate(policy, [], OUTCOMES, MEMBERS, requester="bob"), Open)
+
+
+def test_a_stage_that_has_begun_stays_so_when_the_earlier_one_would_not_be_met_any_more() -> None:
+    policy = Policy(stages=[percent_of(50, "group:sre"), "group:qa"])
+    ballots = [cast("dave"), cast("erin")]
+    grown = {**MEMBERS, "group:sre": {"dave", "erin", "frank", "gus", "hal"}}
+    assert evaluate(policy, ballots, OUTCOMES, grown, stage=1).stage == 1  # type: ignore[union-attr]
+
+
+def test_where_only_negative_outcomes_are_offered_one_voter_is_enough() -> None:
+    policy = policy_of(n_of(3, "group:finance"))
+    assert isinstance(evaluate(policy, [], (reject(),), MEMBERS), Open)
+    assert isinstance(evaluate(policy_of("group:nobody"), [], (reject(),), MEMBERS), Stalled)
 
 
 def test_without_members_nothing_is_stalled_and_no_percentage_counted() -> None:
@@ -137,14 +172,75 @@ ELIGIBLE = [
 def test_who_may_decide(
     policy: Policy, who: Voter, ballots: list[Cast], stage: int, allowed: bool, obstacle: str | None
 ) -> None:
-    found = eligibility(policy, who, ballots, requester="ana", stage=stage)
+    found = eligibility(policy, who, Standing(ballots, "ana", stage))
     assert found.allowed is allowed
     assert (found.obstacle.name if found.obstacle else None) == obstacle
     assert all(rule.why for rule in found.rules)
 
 
+CLAIMED = [
+    # who wants to decide, who has claimed it, may he?
+    ("bob", "bob", True),
+    ("carol", "bob", False),
+    ("carol", "", True),
+    ("ciso", "bob", True),  # a veto is not to be locked out
+]
+
+
+@pytest.mark.parametrize(("name", "claimed_by", "allowed"), CLAIMED)
+def test_a_claim_keeps_others_out(name: str, claimed_by: str, allowed: bool) -> None:
+    policy = Policy(stages=["group:finance"], veto=["user:ciso"])
+    assert eligibility(policy, voter(name), Standing([], "ana", 0, claimed_by)).allowed is allowed
+
+
+STANDS_IN = [
+    # policy, who wants to decide, for whom he stands in, ballots, stage, may he?, for whom or what is in the way
+    (policy_of("group:finance"), "dave", ["bob"], [], 0, True, "bob"),
+    (policy_of("group:finance"), "carol", ["bob"], [], 0, True, ""),  # he has a place of his own
+    (policy_of("group:finance"), "dave", ["erin"], [], 0, False, "audience"),
+    (policy_of("group:finance"), "dave", ["erin", "carol"], [], 0, True, "carol"),
+    (policy_of("group:finance"), "dave", ["bob"], [cast("bob")], 0, False, "delegation"),  # the place is taken
+    (policy_of(n_of(2, "group:finance")), "dave", ["bob", "carol"], [cast("bob")], 0, True, "carol"),
+    (policy_of(n_of(2, "group:finance")), "dave", ["bob", "carol"], [for_bob("dave")], 0, False, "once"),
+    (policy_of(n_of(2, "group:finance")), "bob", [], [for_bob("dave")], 0, False, "once"),
+    (policy_of("group:finance", never=requester()), "ana", ["bob"], [], 0, False, "requester"),  # he passes it himself
+    (policy_of("user:ana", never=requester()), "bob", ["ana"], [], 0, False, "delegation"),  # and so must the other
+    (policy_of("group:finance", never="group:qa"), "dave", ["bob"], [], 0, False, "excluded"),
+    (policy_of("group:finance", never="user:bob"), "dave", ["bob"], [], 0, False, "delegation"),
+    (PROD, "erin", ["rita"], [cast("erin")], 1, False, "same_person"),
+    (PROD, "erin", ["rita"], [cast("frank")], 1, True, "rita"),
+    (PROD, "gus", ["rita"], [], 0, False, "delegation"),  # her stage is not open
+    (PROD, "gus", ["ciso"], [], 0, True, "ciso"),
+]
+
+
+@pytest.mark.parametrize(("policy", "who", "delegators", "ballots", "stage", "allowed", "told"), STANDS_IN)
+def test_who_stands_in(
+    policy: Policy, who: str, delegators: list[str], ballots: list[Cast], stage: int, allowed: bool, told: str
+) -> None:
+    found = eligibility(policy, voter(who), Standing(ballots, "ana", stage), [voter(name) for name in delegators])
+    assert found.allowed is allowed
+    assert (found.on_behalf_of if allowed else found.obstacle and found.obstacle.name) == told
+    assert all(rule.why for rule in found.rules)
+
+
+def test_one_may_say_in_whose_place_one_answers() -> None:
+    policy = policy_of(all_of("group:sre", "user:bob"))
+    in_his_place = eligibility(policy, voter("dave"), Standing([], "ana", 0), [voter("bob")], on_behalf_of="bob")
+    assert (in_his_place.allowed, in_his_place.matched) == (True, ("user:bob",))
+    nobody = eligibility(policy, voter("dave"), Standing([], "ana", 0), [], on_behalf_of="bob")
+    assert (nobody.allowed, nobody.is_outsider) == (False, True)
+
+
+def test_a_machine_stands_in_for_nobody() -> None:
+    found = eligibility(
+        policy_of("group:finance"), voter("gus", is_person=False), Standing([], "ana", 0), [voter("bob")]
+    )
+    assert (found.allowed, found.obstacle and found.obstacle.name) == (False, "person")
+
+
 def test_a_veto_says_no_and_nothing_else() -> None:
-    found = eligibility(PROD, voter("ciso"), [], requester="ana", stage=0)
+    found = eligibility(PROD, voter("ciso"), Standing([], "ana", 0))
     assert ballot_check(found, OUTCOMES, "reject", "not this week").name == "reject"
     with pytest.raises(NotEligible, match="veto"):
         ballot_check(found, OUTCOMES, "approve", "")
@@ -161,7 +257,7 @@ def test_a_veto_says_no_and_nothing_else() -> None:
     ],
 )
 def test_a_ballot_is_refused(who: str, outcome: str, comment: str, error: type[Exception]) -> None:
-    found = eligibility(policy_of("group:finance"), voter(who), [cast("carol")], requester="ana", stage=0)
+    found = eligibility(policy_of("group:finance"), voter(who), Standing([cast("carol")], "ana", 0))
     with pytest.raises(error):
         ballot_check(found, OUTCOMES, outcome, comment)
 
@@ -172,6 +268,45 @@ def test_a_ballot_is_refused(who: str, outcome: str, comment: str, error: type[E
 def test_a_policy_survives_being_frozen(to: object) -> None:
     policy = policy_of(to, never=[requester(), "user:bob"])
     assert policies.thaw(policies.freeze(policy)) == policy
+
+
+def test_a_policy_frozen_by_an_older_release_can_be_read() -> None:
+    frozen = {"format": 1, "name": "p", "stages": [{"need": 1, "of": ["user:ana"]}], "never": [], "veto": []}
+    assert policies.thaw(frozen) == Policy("p", stages=["user:ana"])
+
+
+def test_reminders_and_escalations_are_in_the_order_of_their_time() -> None:
+    frozen = policies.freeze(PROD)
+    assert frozen["remind"] == ["90min", "2h"]
+    assert frozen["escalate"] == [
+        {"after": "4h", "to": ["user:ana", "group:qa"]},
+        {"after": "8h", "to": ["group:leads"]},
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"version": 0},
+        {"version": "2"},
+        {"remind": "soon"},
+        {"remind": "0s"},
+        {"escalate": "8h"},
+        {"escalate": after("8h", then="reject")},
+        {"veto": "ciso"},
+        {"never": "ciso"},
+        {"stages": []},
+    ],
+)
+def test_a_policy_that_cannot_be_understood_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidCard):
+        Policy(**{"stages": ["user:ana"], **wrong})
+
+
+@pytest.mark.parametrize("arguments", [{}, {"then": "reject", "to": "group:leads"}, {"to": "leads"}, {"to": []}])
+def test_after_takes_an_outcome_or_somebody_to_ask(arguments: dict[str, object]) -> None:
+    with pytest.raises(InvalidCard):
+        after("8h", **arguments)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(

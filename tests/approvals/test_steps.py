@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,22 +15,25 @@ from approvals import (
     after,
     approval,
     approve,
+    calendar_register,
     facts,
     n_of,
     operations,
     reject,
     requester,
 )
+from approvals.calendars import moment_after
 from approvals.errors import AlreadyDecided, InvalidCard, NotEligible
 from approvals.models import ApprovalRequest
 from approvals.testing import Humans
 from promises import store
-from promises.times import now_ms
+from promises.times import now_ms, to_ms
 from promises.values import Value
 from workflows import Context, executions, local, registry, workflow
 from workflows.errors import WorkflowError
 from workflows.executor import execute
 from workflows.stores.durable import DurableStore
+from workflows.testing import Playground
 
 Work = Callable[[str], str]
 Result = dict[str, Any]
@@ -62,6 +66,11 @@ async def hurry(ctx: Context) -> Result:
     return told(await approval(ctx, "Quick?", to="user:bob", timeout=after("1s", then="approve")))
 
 
+async def unhurried(ctx: Context) -> Result:
+    timeout = after("16h", then="reject", calendar="office")
+    return told(await approval(ctx, "By tomorrow?", to="user:bob", timeout=timeout))
+
+
 async def both(ctx: Context) -> list[bool]:
     first = await approval.open(ctx, "First?", to="user:bob")
     second = await approval.open(ctx, "Second?", to="user:bob")
@@ -75,7 +84,7 @@ async def wrong(ctx: Context) -> None:
 @pytest.fixture(autouse=True)
 def _workflows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_functions", dict(registry._functions))
-    for function in (buy, ship, hurry, both, wrong):
+    for function in (buy, ship, hurry, unhurried, both, wrong):
         workflow(function)
 
 
@@ -202,6 +211,19 @@ def test_people_that_nobody_named_are_invented_for_auto() -> None:
 def test_the_deadline_answers_in_memory_too() -> None:
     result = run("hurry", Humans(users=["bob"]))
     assert (result["yes"], result["outcome"], result["timed_out"], result["by"]) == (False, "approve", True, None)
+
+
+def test_a_deadline_in_working_time_is_the_same_in_memory_and_in_the_database(
+    people: dict[str, User], work: Work
+) -> None:
+    calendar_register("office")  # nine to five, UTC
+    friday = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
+    play = Playground(friday, services={"approvals": Humans(users=["bob"])})
+    assert play.run(registry.get("unhurried"))["timed_out"]
+    assert play.promise("r").settled_at == to_ms(datetime(2026, 11, 30, 17, 0, tzinfo=UTC))
+    work(start("unhurried").id)
+    request = only_request()
+    assert request.deadline_at == moment_after(request.opened_at, timedelta(hours=16), "office")
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from django.db import connection
 from approvals import operations
 from approvals.api.outputs import ApprovalSerializer, ApprovalSummarySerializer, EligibilitySerializer
 from approvals.blocks import facts
-from approvals.cards import after
+from approvals.durations import after
 from approvals.models import Ballot, Decision
-from approvals.policies import n_of
+from approvals.requirements import n_of
 from promises import store
 from promises.times import now_ms
 from tests.approvals.api.conftest import Ask

@@ -1,17 +1,17 @@
 """Opening, deciding and closing: works, repeated, wrong person, wrong state, missing, late, and all at once."""
 
-import threading
 from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.db import connection, connections
+from django.db import connection
 
 from approvals import operations
 from approvals.audit import event_hash
-from approvals.cards import after, card
+from approvals.cards import card
+from approvals.durations import after
 from approvals.errors import (
     AlreadyDecided,
     AlreadyVoted,
@@ -24,12 +24,14 @@ from approvals.errors import (
     UnknownOutcome,
 )
 from approvals.models import ApprovalRequest, AuditEvent, Ballot, Decision, RequestState, SettledPromise
-from approvals.policies import Policy, n_of, requester
+from approvals.policies import Policy, requester
+from approvals.requirements import n_of
 from promises import store
 from promises.errors import PromiseNotFound
 from promises.times import now_ms
 from promises.values import Value
 from tests.approvals.conftest import people_create, request_open
+from tests.approvals.threads import at_once
 
 People = dict[str, User]
 Ask = Callable[..., ApprovalRequest]
@@ -302,28 +304,6 @@ def test_every_event_holds_the_hash_of_the_one_before(people: People, ask: Ask) 
 
 
 # -- all at once, on connections of their own -------------------------------------------------------------------------
-
-
-def at_once(*calls: Callable[[], object]) -> list[object]:
-    """Run the calls in threads that start together; each result is what it returned or raised."""
-    barrier = threading.Barrier(len(calls))
-    results: list[object] = [None] * len(calls)
-
-    def run(index: int, call: Callable[[], object]) -> None:
-        try:
-            barrier.wait()
-            results[index] = call()
-        except Exception as error:
-            results[index] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=item) for item in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 @pytest.mark.django_db(transaction=True)
