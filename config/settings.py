@@ -152,7 +152,7 @@ CELERY_TIMEZONE = "UTC"
 PROMISES = {
     "PUBLIC_URL": PUBLIC_URL,
     "RETRY_INTERVAL_MS": env.int("COUNTERSIGN_RETRY_INTERVAL_MS", default=30_000),
-    # Every wake-up also as a broker message, for workers that cannot LISTEN (behind a pooler that shares sessions).
+    # Wake-ups as broker messages instead of NOTIFY, for workers that cannot LISTEN (a pooler shares their sessions).
     "BROKER_WAKES": env.bool("COUNTERSIGN_BROKER_WAKES", default=False),
     "LEASE_MS": env.int("COUNTERSIGN_LEASE_MS", default=15_000),
     # A worker that dies so often in a row on one execution, with nothing new recorded, halts it.

@@ -61,13 +61,14 @@ class Claims:
     """Listens for what becomes ready in `queues`, and has up to `concurrency` turns under way.
 
     `submit(turn, queues, when_over)` has a pool of threads or processes call `turn(queues)`, and then `when_over` with
-    its result.
+    its result. Without `hears` it only looks every few seconds: then messages of the broker wake the worker.
     """
 
-    def __init__(self, queues: Sequence[str], concurrency: int, submit: Submit) -> None:
+    def __init__(self, queues: Sequence[str], concurrency: int, submit: Submit, *, hears: bool = True) -> None:
         self.queues = list(queues)
         self.concurrency = concurrency
         self._submit = submit
+        self._hears = hears
         self._turns = 0
         self._must_look = False
         self._timer: threading.Timer | None = None
@@ -76,7 +77,7 @@ class Claims:
 
     def start(self) -> None:
         """Listen in a thread of its own until `stop`."""
-        threading.Thread(target=self._run, name="claims", daemon=True).start()
+        threading.Thread(target=self._listen if self._hears else self._watch, name="claims", daemon=True).start()
 
     def stop(self) -> None:
         """Begin no more turns; those under way end by themselves."""
@@ -115,7 +116,12 @@ class Claims:
             self._timer = None
         self.look()
 
-    def _run(self) -> None:
+    def _watch(self) -> None:
+        self.look_around()
+        while not self._stopped.wait(LOOK_SECONDS):
+            self.look()
+
+    def _listen(self) -> None:
         targets = {f"celery://{queue}" for queue in self.queues}
         while not self._stopped.is_set():
             try:

@@ -4,6 +4,7 @@ import gc
 from typing import Any
 
 from celery import shared_task, signals
+from django.conf import settings
 
 from promises.presence import Presence
 from promises.store import limits_declare
@@ -45,6 +46,7 @@ def start_claims(sender: Any, **kwargs: Any) -> None:
         list(sender.app.amqp.queues.consume_from),
         pool.limit,
         lambda turn, queues, when_over: pool.apply_async(turn, [queues], callback=when_over),
+        hears=not settings.PROMISES.get("BROKER_WAKES", False),
     )
     claims.start()
 

@@ -101,7 +101,7 @@ def undoable() -> AbstractContextManager[object]:
 
 def dispatch_later(wakes: str) -> None:
     """Send the wake-ups (JSON, as the SQL functions answer them) by the broker once the transaction has committed; now,
-    if there is none. Workers that listen to the database know already: then only what stays unanswered is sent."""
+    if there is none. Where workers listen to the database they know already; only what stays unanswered is sent."""
     messages = json.loads(wakes) if settings.PROMISES.get("BROKER_WAKES", False) else []
     if messages:
         transaction.on_commit(lambda: dispatch(messages))

@@ -28,7 +28,7 @@ def is_answering(url: str) -> bool:
 def test_a_workflow_runs_on_this_broker(name: str, tmp_path: Path) -> None:
     if not is_answering(BROKERS[name]):
         pytest.skip(f"no {name} answers at {BROKERS[name]}; start one there to run this test")
-    installation = Installation(tmp_path, CELERY_BROKER_URL=BROKERS[name])
+    installation = Installation(tmp_path, CELERY_BROKER_URL=BROKERS[name], COUNTERSIGN_BROKER_WAKES="1")
     try:
         installation.start()
         with installation.client("ana") as ana:
