@@ -17,7 +17,6 @@ class Loop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self._is_quiet = False
         self.set_task_factory(_numbered_task)  # type: ignore[arg-type]
 
     @classmethod
@@ -42,23 +41,21 @@ class Loop(asyncio.SelectorEventLoop):
 
     def turn(self) -> None:
         """Run callbacks until none is ready: every body then waits for something outside this thread."""
-        self._is_quiet = False
-        self.call_soon(self._stop_when_quiet)
-        while not self._is_quiet:  # a step that ends during a turn stops it early
-            self.run_forever()
+        # The queue of ready handles is asyncio's own, unchanged since Python 3.4; there is no public way to ask whether
+        # it is empty. Running them here, without a look at sockets and timers, is a third of the price of `run_forever`.
+        ready = self._ready  # type: ignore[attr-defined]
+        asyncio._set_running_loop(self)
+        try:
+            while ready:
+                handle = ready.popleft()
+                if not handle.cancelled():
+                    handle._run()
+        finally:
+            asyncio._set_running_loop(None)
 
     def wait(self) -> None:
         """Block until something calls `stop` (a finished step, a timer, another thread by `call_soon_threadsafe`)."""
         self.run_forever()
-
-    def _stop_when_quiet(self) -> None:
-        # The queue of ready handles is asyncio's own, unchanged since Python 3.4; there is no public way to ask
-        # whether it is empty.
-        if self._ready:  # type: ignore[attr-defined]
-            self.call_soon(self._stop_when_quiet)
-        else:
-            self._is_quiet = True
-            self.stop()
 
 
 def _numbered_task(

@@ -27,6 +27,20 @@ from promises.times import NEVER
 from promises.values import EMPTY, Value
 
 NOTHING_READY = 204
+# The hot path of `task_record`, completed steps alone: no task, no deadline to come, nobody to wake. One plain statement, half
+# the price of a function; the fence is the join. Locks only what it inserts: were the lease taken between the look and the
+# commit, the key of the promise decides which of two workers' outcomes is recorded.
+_RECORD_STEPS = """
+    INSERT INTO promises_promise (id, state, param_headers, param_data, value_headers, value_data, tags,
+                                  timeout_at, created_at, settled_at, is_root)
+    SELECT x.id, x.state, x.param_headers, x.param_data, x.value_headers, x.value_data, x.tags, x.timeout_at,
+           least(coalesce(x.created_at, now.ms), x.timeout_at), least(now.ms, x.timeout_at), false
+      FROM (SELECT %s::bigint AS ms) now, promises_task t JOIN promises_promise p ON p.id = t.id,
+           jsonb_to_recordset(%s::jsonb) AS x(id text, state text, timeout_at bigint, param_headers jsonb, param_data text,
+                                              value_headers jsonb, value_data text, tags jsonb, created_at bigint)
+     WHERE t.id = %s AND t.version = %s AND t.state = 'acquired' AND p.timeout_at > now.ms
+    ON CONFLICT (id) DO NOTHING RETURNING true
+"""
 LONGEST_LEASE = 31_536_000_000  # a year
 
 
@@ -76,8 +90,13 @@ def task_record(id: str, version: int, promises: Sequence[NewPromise], *, now: i
 
     Errors: BadRequest (a pending one is not well formed), TaskNotFound, Conflict (the lease is lost).
     """
-    _check_pending(promises)
-    rows = call("promises_task_record", (id, version, rows_json(promises), now, retry_interval()))
+    created = rows_json(promises)
+    if promises and all(promise.state != PromiseState.PENDING for promise in promises):
+        if len(execute(_RECORD_STEPS, (now, created, id, version))) == len(promises):
+            return {}
+    else:
+        _check_pending(promises)
+    rows = call("promises_task_record", (id, version, created, now, retry_interval()))
     known = rows[0][3]
     return {} if known is None else {found.id: found for found in map(record_of_json, json.loads(known))}
 
