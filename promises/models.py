@@ -96,7 +96,8 @@ class Task(models.Model):
         verbose_name_plural = _("tasks")
         indexes = [
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="promises_task_due"),
-            # What a worker asks: who is first in each line of this queue?
+            # What a worker asks: who is first in this queue? And where there are limits: who is, in each of its lines?
+            models.Index(fields=["target", "rank"], condition=Q(rank__isnull=False), name="promises_task_first"),
             models.Index(
                 fields=["target", "func", "is_started", "rank"],
                 condition=Q(rank__isnull=False),

@@ -14,12 +14,15 @@ from typing import Any
 import psycopg
 from django.db import close_old_connections
 
+from promises import store
 from promises.listening import connection_parameters
-from promises.records import Acquired
+from promises.records import Acquired, NewPromise, PromiseRecord
 from promises.times import NEVER, now_ms
+from promises.values import Value
 from workflows.executor import execute_acquired
 from workflows.leases import leases
-from workflows.stores.durable import DurableStore
+from workflows.stores.base import Lease
+from workflows.stores.durable import PID, DurableStore, fenced, lease_ms
 
 log = logging.getLogger(__name__)
 
@@ -44,17 +47,59 @@ def execute_ready(queues: Sequence[str]) -> int:
     """Claim and execute until nothing is ready in these queues (earlier ones first), or the turn is over. Returns when
     to look again: ms since the epoch, NEVER when something will be notified first."""
     close_old_connections()
-    store = DurableStore()
-    until = time.monotonic() + TURN_SECONDS
-    while not leases.is_stopping.is_set():
-        if time.monotonic() >= until:
-            return now_ms()
-        claimed = store.claim(queues)
-        if not isinstance(claimed, Acquired):
-            return claimed
-        outcome = execute_acquired(store, claimed, hold=leases.held, is_interrupted=leases.is_stopping.is_set)
-        log.info("executed %s: %s", claimed.task.id, outcome)
-    return NEVER
+    turn_store = TurnStore(queues)
+    try:
+        while not leases.is_stopping.is_set():
+            claimed = turn_store.take()
+            if not isinstance(claimed, Acquired):
+                return claimed
+            outcome = execute_acquired(turn_store, claimed, hold=leases.held, is_interrupted=leases.is_stopping.is_set)
+            log.info("executed %s: %s", claimed.task.id, outcome)
+        return NEVER
+    finally:
+        turn_store.give_back()
+
+
+class TurnStore(DurableStore):
+    """The durable store for the executions of one turn: what ends one claims the next in the same commit."""
+
+    def __init__(self, queues: Sequence[str]) -> None:
+        self._claim = store.Claim([f"celery://{queue}" for queue in queues], PID, lease_ms())
+        self._next: Acquired | int | None = None
+        self._until = time.monotonic() + TURN_SECONDS
+
+    def take(self) -> Acquired | int:
+        """The next execution, or when to look again (ms; now, when the turn is over)."""
+        found, self._next = self._next, None
+        if found is None:
+            found = store.task_claim(self._claim, now=now_ms()) if self._goes_on() else now_ms()
+        return found
+
+    def give_back(self) -> None:
+        """Release what was claimed and will not be executed in this turn."""
+        if isinstance(self._next, Acquired):
+            self.release(Lease(self._next.task.id, self._next.task.version))
+
+    def suspend(self, lease: Lease, awaited: Sequence[str], create: Sequence[NewPromise]) -> list[PromiseRecord]:
+        if not self._goes_on():
+            return super().suspend(lease, awaited, create)
+        with fenced():
+            settled, self._next = store.task_suspend_claim(
+                lease.task_id, lease.version, awaited, create=create, claim=self._claim, now=now_ms()
+            )
+        return settled
+
+    def fulfill(self, lease: Lease, state: str, value: Value) -> PromiseRecord:
+        if not self._goes_on():
+            return super().fulfill(lease, state, value)
+        with fenced():
+            promise, self._next = store.task_fulfill_claim(
+                lease.task_id, lease.version, state, value, claim=self._claim, now=now_ms()
+            )
+        return promise
+
+    def _goes_on(self) -> bool:
+        return time.monotonic() < self._until and not leases.is_stopping.is_set()
 
 
 class Claims:

@@ -42,7 +42,7 @@ class Loop(asyncio.SelectorEventLoop):
     def turn(self) -> None:
         """Run callbacks until none is ready: every body then waits for something outside this thread."""
         # The queue of ready handles is asyncio's own, unchanged since Python 3.4; there is no public way to ask whether
-        # it is empty. Running them here, without a look at sockets and timers, is a third of the price of `run_forever`.
+        # it is empty. Running them here, without a look at sockets and timers, costs a third of `run_forever`.
         ready = self._ready  # type: ignore[attr-defined]
         asyncio._set_running_loop(self)
         try:

@@ -13,5 +13,4 @@ class Migration(migrations.Migration):
             "task",
             models.Index(fields=["id"], condition=models.Q(state="halted"), name="promises_task_halted"),
         ),
-        migrations.RunPython(sql.install, sql.remove),
     ]

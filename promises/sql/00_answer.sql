@@ -15,17 +15,29 @@ RETURNS promises_answer LANGUAGE sql IMMUTABLE AS $$
                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer
 $$;
 
--- A promise as every observer sees it at p_now: past its deadline it is settled, whoever has or has not got round to writing it.
+-- Whether a promise is past its deadline and nobody has got round to writing it.
+CREATE FUNCTION promises_is_over(p promises_promise, p_now bigint) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT p.state = 'pending' AND p.timeout_at <= p_now
+$$;
+
+-- What the deadline makes of a promise.
+CREATE FUNCTION promises_state_after(p_tags jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN p_tags ->> 'resonate:timer' = 'true' THEN 'resolved' ELSE 'rejected_timedout' END
+$$;
+
+-- The state of a promise as every observer sees it at p_now.
+CREATE FUNCTION promises_state_at(p promises_promise, p_now bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN promises_is_over(p, p_now) THEN promises_state_after(p.tags) ELSE p.state END
+$$;
+
+-- A promise, and its task, as every observer sees them at p_now.
 CREATE FUNCTION promises_answer_of(p promises_promise, t promises_task, p_status int, p_wakes jsonb, p_now bigint)
 RETURNS promises_answer LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE expired boolean := p.state = 'pending' AND p.timeout_at <= p_now;
 BEGIN
     RETURN ROW(p_status, NULL, p_wakes,
-        t.id, CASE WHEN t.id IS NULL THEN NULL WHEN expired THEN 'fulfilled' ELSE t.state END,
+        t.id, CASE WHEN t.id IS NULL THEN NULL WHEN promises_is_over(p, p_now) THEN 'fulfilled' ELSE t.state END,
         t.version, t.resumes, t.pid, t.ttl, t.halt_reason,
-        p.id,
-        CASE WHEN NOT expired THEN p.state WHEN p.tags ->> 'resonate:timer' = 'true' THEN 'resolved' ELSE 'rejected_timedout' END,
-        p.param_headers, p.param_data, p.value_headers, p.value_data, p.tags, p.timeout_at, p.created_at,
-        CASE WHEN expired THEN p.timeout_at ELSE p.settled_at END)::promises_answer;
+        p.id, promises_state_at(p, p_now), p.param_headers, p.param_data, p.value_headers, p.value_data, p.tags, p.timeout_at,
+        p.created_at, CASE WHEN promises_is_over(p, p_now) THEN p.timeout_at ELSE p.settled_at END)::promises_answer;
 END
 $$;

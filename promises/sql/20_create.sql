@@ -19,8 +19,7 @@ BEGIN
         SELECT x.id,
                CASE WHEN x.state <> 'pending' THEN x.state
                     WHEN x.timeout_at > p_now THEN 'pending'
-                    WHEN x.tags ->> 'resonate:timer' = 'true' THEN 'resolved'
-                    ELSE 'rejected_timedout' END,
+                    ELSE promises_state_after(x.tags) END,
                x.param_headers, x.param_data, x.value_headers, x.value_data, x.tags,
                x.timeout_at,
                least(coalesce(x.created_at, p_now), x.timeout_at),

@@ -13,37 +13,45 @@ CREATE FUNCTION promises_branch(p_id text, p_branch text) RETURNS SETOF promises
        AND (p.tags ->> 'resonate:branch' = p_branch OR p.tags ->> 'resonate:branch' = p.id)
 $$;
 
--- task.acquire: a lease until now + ttl, version + 1, and the record to replay from; the first row is the task's own promise.
--- p_version NULL takes whatever version it has. Locks the task FOR UPDATE (and the promise, if its deadline has to be applied).
-CREATE FUNCTION promises_task_acquire(p_id text, p_version int, p_pid text, p_ttl bigint, p_now bigint, p_retry bigint)
+-- A lease until p_now + p_ttl on a pending task that the caller has locked, version + 1, and the record to replay from; the first row
+-- is the task's own promise.
+CREATE FUNCTION promises_lease(p_id text, p_pid text, p_ttl bigint, p_now bigint, p_wakes jsonb)
 RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
 DECLARE
     p promises_promise;
     t promises_task;
-    c promises_promise;
-    wakes jsonb;
 BEGIN
-    wakes := promises_expire(p_id, p_now, p_retry);
     UPDATE promises_task
        SET state = 'acquired', version = version + 1, resumes = 0, pid = p_pid, ttl = p_ttl, due_at = p_now + p_ttl, dispatches = 0,
            rank = NULL, is_started = true
-     WHERE id = p_id AND state = 'pending' AND version = coalesce(p_version, version)
-    RETURNING * INTO t;
-    IF NOT FOUND THEN
-        SELECT * INTO t FROM promises_task WHERE id = p_id;
-        IF NOT FOUND THEN
-            RETURN NEXT promises_refusal(404, 'Task not found', wakes);
-        ELSE
-            RETURN NEXT promises_refusal(
-                409, CASE WHEN t.state = 'pending' THEN 'Task has another version' ELSE 'Task is ' || t.state END, wakes);
-        END IF;
-        RETURN;
-    END IF;
+     WHERE id = p_id RETURNING * INTO t;
     SELECT * INTO p FROM promises_promise WHERE id = p_id;
-    RETURN NEXT promises_answer_of(p, t, 200, wakes, p_now);
-    FOR c IN SELECT * FROM promises_branch(p_id, coalesce(p.tags ->> 'resonate:branch', p_id)) LOOP
-        RETURN NEXT promises_answer_of(c, NULL, 200, NULL, p_now);
-    END LOOP;
+    RETURN NEXT promises_answer_of(p, t, 200, p_wakes, p_now);
+    RETURN QUERY
+        SELECT 200, NULL::text, NULL::jsonb, NULL::text, NULL::text, NULL::int, NULL::int, NULL::text, NULL::bigint, NULL::text,
+               c.id, promises_state_at(c, p_now), c.param_headers, c.param_data, c.value_headers, c.value_data, c.tags, c.timeout_at,
+               c.created_at, CASE WHEN promises_is_over(c, p_now) THEN c.timeout_at ELSE c.settled_at END
+          FROM promises_branch(p_id, coalesce(p.tags ->> 'resonate:branch', p_id)) c;
+END
+$$;
+
+-- task.acquire: see above. p_version NULL takes whatever version it has. Locks the task FOR UPDATE (and the promise, if its deadline has to be applied).
+CREATE FUNCTION promises_task_acquire(p_id text, p_version int, p_pid text, p_ttl bigint, p_now bigint, p_retry bigint)
+RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
+DECLARE
+    t promises_task;
+    wakes jsonb := promises_expire(p_id, p_now, p_retry);
+BEGIN
+    SELECT * INTO t FROM promises_task WHERE id = p_id FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN NEXT promises_refusal(404, 'Task not found', wakes);
+    ELSIF t.state <> 'pending' THEN
+        RETURN NEXT promises_refusal(409, 'Task is ' || t.state, wakes);
+    ELSIF t.version <> p_version THEN
+        RETURN NEXT promises_refusal(409, 'Task has another version', wakes);
+    ELSE
+        RETURN QUERY SELECT * FROM promises_lease(p_id, p_pid, p_ttl, p_now, wakes);
+    END IF;
 END
 $$;
 
@@ -122,19 +130,7 @@ BEGIN
         RETURN;
     END IF;
     status := 200;
-    IF is_pending THEN
-        SELECT i.wakes, i.created INTO wakes, created FROM promises_insert(p_rows, p_now, p_retry) i;
-    ELSE
-        -- Completed steps: no task, no deadline to come, nobody to wake.
-        INSERT INTO promises_promise (id, state, param_headers, param_data, value_headers, value_data, tags,
-                                      timeout_at, created_at, settled_at, is_root)
-        SELECT x.id, x.state, x.param_headers, x.param_data, x.value_headers, x.value_data, x.tags,
-               x.timeout_at, least(coalesce(x.created_at, p_now), x.timeout_at), least(p_now, x.timeout_at), false
-          FROM jsonb_to_recordset(p_rows) AS x(id text, state text, timeout_at bigint, param_headers jsonb, param_data text,
-                                               value_headers jsonb, value_data text, tags jsonb, created_at bigint)
-        ON CONFLICT (id) DO NOTHING;
-        GET DIAGNOSTICS created = ROW_COUNT;
-    END IF;
+    SELECT i.wakes, i.created INTO wakes, created FROM promises_insert(p_rows, p_now, p_retry) i;
     IF created < jsonb_array_length(p_rows) THEN
         SELECT jsonb_agg(to_jsonb(promises_answer_of(q, NULL, 200, NULL, p_now))) INTO known FROM promises_promise q
          WHERE q.id = ANY (ARRAY(SELECT x ->> 'id' FROM jsonb_array_elements(p_rows) x));
@@ -169,7 +165,6 @@ CREATE FUNCTION promises_task_suspend(
     p_id text, p_version int, p_awaited text[], p_rows jsonb, p_same_origin boolean, p_now bigint, p_retry bigint
 ) RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
 DECLARE
-    refusal promises_answer;
     own promises_promise;
     c promises_promise;
     wakes jsonb;
@@ -179,25 +174,23 @@ BEGIN
     PERFORM FROM promises_promise
       WHERE id = ANY (CASE WHEN p_rows = '[]' THEN p_awaited ELSE p_awaited || split_part(p_id, ':', 1) END)
       ORDER BY id FOR SHARE;
-    PERFORM FROM promises_task WHERE id = p_id FOR UPDATE;
-    refusal := promises_fenced(p_id, p_version, p_now);
-    IF refusal.status IS NOT NULL THEN
-        RETURN NEXT refusal;
+    SELECT p.* INTO own FROM promises_task t JOIN promises_promise p ON p.id = t.id
+     WHERE t.id = p_id AND t.state = 'acquired' AND t.version = p_version AND p.timeout_at > p_now FOR UPDATE OF t;
+    IF NOT FOUND THEN
+        RETURN NEXT promises_fenced(p_id, p_version, p_now);
         RETURN;
     END IF;
-    IF jsonb_array_length(p_rows) > 0 THEN
+    IF p_rows <> '[]' THEN
         SELECT i.wakes INTO wakes FROM promises_insert(p_rows, p_now, p_retry) i;
-        PERFORM FROM promises_promise WHERE id = ANY (p_awaited) ORDER BY id FOR SHARE;
     END IF;
-    SELECT * INTO own FROM promises_promise WHERE id = p_id;
-    FOR c IN SELECT * FROM promises_promise WHERE id = ANY (p_awaited) LOOP
+    FOR c IN SELECT * FROM promises_promise WHERE id = ANY (p_awaited) ORDER BY id FOR SHARE LOOP
         seen := seen + 1;
         IF p_same_origin AND promises_origin(c.id, c.tags) <> promises_origin(own.id, own.tags) THEN
             RAISE EXCEPTION 'Awaited and awaiter must have the same origin' USING ERRCODE = 'CS400';
         ELSIF promises_not_awaitable(c) IS NOT NULL THEN
             RAISE EXCEPTION '%', promises_not_awaitable(c) USING ERRCODE = 'CS422';
         END IF;
-        IF c.state <> 'pending' OR c.timeout_at <= p_now THEN
+        IF promises_state_at(c, p_now) <> 'pending' THEN
             settled := settled + 1;
             RETURN NEXT promises_answer_of(c, NULL, 300, wakes, p_now);
             wakes := NULL;
@@ -223,15 +216,19 @@ CREATE FUNCTION promises_task_fulfill(
 ) RETURNS SETOF promises_answer LANGUAGE plpgsql AS $$
 DECLARE
     refusal promises_answer;
+    p promises_promise;
+    wakes jsonb;
 BEGIN
-    PERFORM FROM promises_promise WHERE id = p_id FOR UPDATE;
-    PERFORM FROM promises_task WHERE id = p_id FOR UPDATE;
-    refusal := promises_fenced(p_id, p_version, p_now);
-    IF refusal.status IS NOT NULL THEN
+    SELECT * INTO p FROM promises_promise WHERE id = p_id FOR UPDATE;
+    PERFORM FROM promises_task WHERE id = p_id AND state = 'acquired' AND version = p_version FOR UPDATE;
+    IF FOUND AND p.timeout_at > p_now THEN
+        wakes := promises_settle_locked(p_id, p_state, p_headers, p_data, p_now, p_now, p_retry);
+        p.state := p_state; p.value_headers := p_headers; p.value_data := p_data; p.settled_at := p_now;
+        RETURN NEXT promises_answer_of(p, NULL, 200, wakes, p_now);
+    ELSE
+        refusal := promises_fenced(p_id, p_version, p_now);
         refusal.wakes := promises_expire(p_id, p_now, p_retry);
         RETURN NEXT refusal;
-    ELSE
-        RETURN QUERY SELECT * FROM promises_promise_settle(p_id, p_state, p_headers, p_data, p_now, p_retry);
     END IF;
 END
 $$;

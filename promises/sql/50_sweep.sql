@@ -17,8 +17,7 @@ BEGIN
          ORDER BY timeout_at LIMIT p_limit FOR UPDATE SKIP LOCKED
     LOOP
         woken := promises_settle_locked(
-            r.id, CASE WHEN r.tags ->> 'resonate:timer' = 'true' THEN 'resolved' ELSE 'rejected_timedout' END,
-            NULL, NULL, r.timeout_at, p_now, p_retry);
+            r.id, promises_state_after(r.tags), NULL, NULL, r.timeout_at, p_now, p_retry);
         wakes := wakes || coalesce(woken, '[]');
         settled := settled + 1;
     END LOOP;

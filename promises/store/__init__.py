@@ -6,21 +6,25 @@ from promises.store.graphs import graph_cancel, task_fence_cancel
 from promises.store.limits import limits_declare
 from promises.store.promises import promise_create, promise_get, promise_settle
 from promises.store.tasks import (
+    Claim,
     task_acquire,
     task_claim,
     task_continue,
     task_create,
     task_fence_settle,
     task_fulfill,
+    task_fulfill_claim,
     task_halt,
     task_heartbeat,
     task_record,
     task_release,
     task_suspend,
+    task_suspend_claim,
 )
 from promises.store.timeouts import timeouts_sweep
 
 __all__ = [
+    "Claim",
     "graph_cancel",
     "limits_declare",
     "promise_create",
@@ -35,10 +39,12 @@ __all__ = [
     "task_fence_cancel",
     "task_fence_settle",
     "task_fulfill",
+    "task_fulfill_claim",
     "task_halt",
     "task_heartbeat",
     "task_record",
     "task_release",
     "task_suspend",
+    "task_suspend_claim",
     "timeouts_sweep",
 ]

@@ -177,6 +177,12 @@ def dumps(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+def text_array(texts: Sequence[str]) -> str:
+    """PostgreSQL's text for an array of texts, so that a statement's parameters are all plain."""
+    escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in escaped) + "}"
+
+
 def headers(value: Value) -> str | None:
     """Headers as the SQL functions take them: JSON text, or None."""
     return None if value.headers is None else dumps(value.headers)

@@ -3,6 +3,8 @@ gets Conflict for whatever it still tries to write. `ttl` and `delay` are millis
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from promises.errors import BadRequest
 from promises.records import Acquired, NewPromise, PromiseRecord
@@ -20,24 +22,26 @@ from promises.store.call import (
     rows_json,
     same_origin,
     task_of,
+    text_array,
     undoable,
 )
 from promises.store.promises import check_new
 from promises.times import NEVER
 from promises.values import EMPTY, Value
 
-NOTHING_READY = 204
-# The hot path of `task_record`, completed steps alone: no task, no deadline to come, nobody to wake. One plain statement, half
-# the price of a function; the fence is the join. Locks only what it inserts: were the lease taken between the look and the
-# commit, the key of the promise decides which of two workers' outcomes is recorded.
+NOTHING_READY, GOES_ON = 204, 300  # statuses of a claim and of a suspend
+# The hot path of `task_record`, completed steps alone: no task, no deadline to come, nobody to wake. One plain
+# statement, half the price of a function; the fence is the join. Locks only what it inserts: were the lease taken
+# between the look and the commit, the key of the promise decides which of two workers' outcomes is recorded.
 _RECORD_STEPS = """
     INSERT INTO promises_promise (id, state, param_headers, param_data, value_headers, value_data, tags,
                                   timeout_at, created_at, settled_at, is_root)
     SELECT x.id, x.state, x.param_headers, x.param_data, x.value_headers, x.value_data, x.tags, x.timeout_at,
            least(coalesce(x.created_at, now.ms), x.timeout_at), least(now.ms, x.timeout_at), false
       FROM (SELECT %s::bigint AS ms) now, promises_task t JOIN promises_promise p ON p.id = t.id,
-           jsonb_to_recordset(%s::jsonb) AS x(id text, state text, timeout_at bigint, param_headers jsonb, param_data text,
-                                              value_headers jsonb, value_data text, tags jsonb, created_at bigint)
+           jsonb_to_recordset(%s::jsonb) AS x(
+               id text, state text, timeout_at bigint, param_headers jsonb, param_data text,
+               value_headers jsonb, value_data text, tags jsonb, created_at bigint)
      WHERE t.id = %s AND t.version = %s AND t.state = 'acquired' AND p.timeout_at > now.ms
     ON CONFLICT (id) DO NOTHING RETURNING true
 """
@@ -55,18 +59,23 @@ def task_acquire(id: str, version: int | None, *, pid: str, ttl: int, now: int) 
     return _acquired(call("promises_task_acquire", (id, version, pid, ttl, now, retry_interval())))
 
 
-def task_claim(targets: Sequence[str], *, pid: str, ttl: int, now: int) -> Acquired | int:
-    """Take the lease of the task that is first in line at one of `targets`, as `task_acquire` does; earlier targets go
-    first. What a limit or a rate holds back is passed over.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a worker asks for: the task that is first in line at one of `targets` (earlier ones go first)."""
+
+    targets: Sequence[str]
+    pid: str
+    ttl: int
+
+
+def task_claim(claim: Claim, *, now: int) -> Acquired | int:
+    """Take the lease of the task that is first in line, as `task_acquire` does. What a limit or a rate holds back is
+    passed over.
 
     Without one, the time (ms) at which a rate will allow a task that waits; NEVER when there is nothing to wait for:
     then something happens first, and that is notified. Errors: BadRequest.
     """
-    _check_lease("claim", pid, ttl)
-    rows = call("promises_task_claim", ("{" + ",".join(targets) + "}", pid, ttl, now, retry_interval()))
-    if rows[0][0] == NOTHING_READY:
-        return NEVER if rows[0][17] is None else int(rows[0][17])
-    return _acquired(rows)
+    return _claimed(call("promises_task_claim", (*_claim_params(claim), now, retry_interval())))
 
 
 def task_create(promise: NewPromise, *, pid: str, ttl: int, now: int) -> Acquired:
@@ -124,25 +133,31 @@ def task_suspend(
     registered and the lease is kept (the protocol's 300). Errors: BadRequest (nothing, itself or one twice awaited,
     another origin), TaskNotFound, Conflict, Unprocessable (an awaited promise is missing or internal).
     """
-    _check_task(id, version)
-    for other in awaited:
-        checks.check_id(other, "awaited")
-    if not awaited or id in awaited or len(set(awaited)) < len(awaited):
-        raise BadRequest("A task suspends on one or more other promises, each named once")
-    _check_pending(create)
-    params = (id, version, list(awaited), rows_json(create), same_origin(), now, retry_interval())
-    with undoable():
-        rows = call("promises_task_suspend", params)
-    return [promise_of(row) for row in rows] if rows[0][0] == 300 else []
+    rows = _suspend("promises_task_suspend", id, version, awaited, create, now=now)
+    return [promise_of(row) for row in rows] if rows[0][0] == GOES_ON else []
+
+
+def task_suspend_claim(
+    id: str, version: int, awaited: Sequence[str], *, create: Sequence[NewPromise] = (), claim: Claim, now: int
+) -> tuple[list[PromiseRecord], Acquired | int | None]:
+    """`task_suspend`, and in the same commit `task_claim`; None as the claim of one that goes on."""
+    rows = _suspend("promises_task_suspend_claim", id, version, awaited, create, more=_claim_params(claim), now=now)
+    if rows[0][0] == GOES_ON:
+        return [promise_of(row) for row in rows], None
+    return [], _claimed(rows[1:])
 
 
 def task_fulfill(id: str, version: int, state: str, value: Value = EMPTY, *, now: int) -> PromiseRecord:
     """Settle the task's own promise with the outcome of its function. Errors: BadRequest, TaskNotFound, Conflict."""
-    _check_task(id, version)
-    checks.check_settle_state(state)
-    checks.check_value(value)
-    params = (id, version, state, headers(value), value.data, now, retry_interval())
-    return promise_of(call("promises_task_fulfill", params)[0])
+    return promise_of(_fulfill("promises_task_fulfill", id, version, state, value, now=now)[0])
+
+
+def task_fulfill_claim(
+    id: str, version: int, state: str, value: Value = EMPTY, *, claim: Claim, now: int
+) -> tuple[PromiseRecord, Acquired | int]:
+    """`task_fulfill`, and in the same commit `task_claim`."""
+    rows = _fulfill("promises_task_fulfill_claim", id, version, state, value, more=_claim_params(claim), now=now)
+    return promise_of(rows[0]), _claimed(rows[1:])
 
 
 def task_release(id: str, version: int, *, now: int, delay: int = 0) -> None:
@@ -174,6 +189,47 @@ def task_continue(id: str, *, now: int) -> None:
     """Dispatch a halted task again. Errors: TaskNotFound, Conflict (not halted)."""
     _check_task(id)
     call("promises_task_continue", (id, now, retry_interval()))
+
+
+def _suspend(
+    function: str,
+    id: str,
+    version: int,
+    awaited: Sequence[str],
+    create: Sequence[NewPromise],
+    *,
+    more: tuple[object, ...] = (),
+    now: int,
+) -> list[tuple[Any, ...]]:
+    _check_task(id, version)
+    for other in awaited:
+        checks.check_id(other, "awaited")
+    if not awaited or id in awaited or len(set(awaited)) < len(awaited):
+        raise BadRequest("A task suspends on one or more other promises, each named once")
+    _check_pending(create)
+    params = (id, version, text_array(awaited), rows_json(create), same_origin(), *more, now, retry_interval())
+    with undoable():
+        return call(function, params)
+
+
+def _fulfill(
+    function: str, id: str, version: int, state: str, value: Value, *, more: tuple[object, ...] = (), now: int
+) -> list[tuple[Any, ...]]:
+    _check_task(id, version)
+    checks.check_settle_state(state)
+    checks.check_value(value)
+    return call(function, (id, version, state, headers(value), value.data, *more, now, retry_interval()))
+
+
+def _claim_params(claim: Claim) -> tuple[object, ...]:
+    _check_lease("claim", claim.pid, claim.ttl)
+    return text_array(claim.targets), claim.pid, claim.ttl
+
+
+def _claimed(rows: list[tuple[Any, ...]]) -> Acquired | int:
+    if rows[0][0] == NOTHING_READY:
+        return NEVER if rows[0][17] is None else int(rows[0][17])
+    return _acquired(rows)
 
 
 def _check_task(id: str, version: int | None = None) -> None:

@@ -33,7 +33,8 @@ def acquire(id: str, version: int | None = None, *, now: int = NOW, pid: str = "
 
 def claim(*queues: str, now: int = NOW) -> str | int:
     """The id of the task that a worker of these queues gets, or when it should look again."""
-    claimed = store.task_claim([f"celery://{queue}" for queue in queues or ("default",)], pid="p1", ttl=TTL, now=now)
+    targets = [f"celery://{queue}" for queue in queues or ("default",)]
+    claimed = store.task_claim(store.Claim(targets, "p1", TTL), now=now)
     return claimed if isinstance(claimed, int) else claimed.task.id
 
 

@@ -56,7 +56,11 @@ def test_final_states_have_no_way_out() -> None:
 
 def test_the_glossary_knows_the_words_of_the_code() -> None:
     words = set(re.findall(r"[a-z_]+", (DOCS / "glossary.md").read_text()))
-    verbs = {part for name in store.__all__ for part in name.removeprefix("promise_").removeprefix("task_").split("_")}
+    verbs = {
+        part
+        for name in store.__all__
+        for part in name.lower().removeprefix("promise_").removeprefix("task_").split("_")
+    }
     ordinary = {"create", "get", "register", "timeouts", "declare"}
     missing = ({str(s) for s in PromiseState} | verbs - ordinary) - words
     assert missing == set()

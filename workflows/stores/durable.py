@@ -20,7 +20,8 @@ from workflows.stores.base import Lease
 
 
 @contextmanager
-def _fenced() -> Iterator[None]:
+def fenced() -> Iterator[None]:
+    """What the store refuses to somebody whose lease is not held any more is a LeaseLost."""
     try:
         yield
     except (Conflict, TaskNotFound) as lost:
@@ -59,37 +60,32 @@ class DurableStore:
         except (Conflict, TaskNotFound):
             return None
 
-    def claim(self, queues: Sequence[str]) -> Acquired | int:
-        """See `promises.store.task_claim`."""
-        targets = [f"celery://{queue}" for queue in queues]
-        return store.task_claim(targets, pid=PID, ttl=lease_ms(), now=now_ms())
-
     def record(self, lease: Lease, promises: Sequence[NewPromise]) -> dict[str, PromiseRecord]:
-        with _fenced():
+        with fenced():
             return store.task_record(lease.task_id, lease.version, promises, now=now_ms())
 
     def suspend(self, lease: Lease, awaited: Sequence[str], create: Sequence[NewPromise]) -> list[PromiseRecord]:
-        with _fenced():
+        with fenced():
             return store.task_suspend(lease.task_id, lease.version, awaited, create=create, now=now_ms())
 
     def fulfill(self, lease: Lease, state: str, value: Value) -> PromiseRecord:
-        with _fenced():
+        with fenced():
             return store.task_fulfill(lease.task_id, lease.version, state, value, now=now_ms())
 
     def settle_child(self, lease: Lease, id: str, state: str, value: Value) -> PromiseRecord:
-        with _fenced():
+        with fenced():
             return store.task_fence_settle(lease.task_id, lease.version, id, state, value, now=now_ms())
 
     def cancel_child(self, lease: Lease, id: str) -> PromiseRecord:
-        with _fenced():
+        with fenced():
             return store.task_fence_cancel(lease.task_id, lease.version, id, now=now_ms())
 
     def release(self, lease: Lease) -> None:
-        with _fenced():
+        with fenced():
             store.task_release(lease.task_id, lease.version, now=now_ms())
 
     def halt(self, lease: Lease, reason: str) -> None:
-        with _fenced():
+        with fenced():
             store.task_halt(lease.task_id, reason, version=lease.version, now=now_ms())
 
     def transaction(self) -> AbstractContextManager[object]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from promises import store
-from promises.errors import BadRequest
+from promises.errors import BadRequest, Conflict
 from promises.limits import Limits
 from promises.models import Limit
 from promises.times import NEVER
@@ -60,7 +60,7 @@ class TestOrder:
         version = acquire("p").task.version
         create("p:1", origin="p", branch="p", parent="p")
         store.task_release("p", version, now=NOW)
-        claimed = store.task_claim(["celery://default"], pid="p2", ttl=TTL, now=NOW)
+        claimed = store.task_claim(store.Claim(["celery://default"], "p2", TTL), now=NOW)
         assert not isinstance(claimed, int)
         assert (claimed.task.version, claimed.promise.id) == (version + 1, "p")
         assert [promise.id for promise in claimed.preload] == ["p:1"]
@@ -142,6 +142,51 @@ class TestReady:
         assert notified("countersign_ready") == ["celery://default"]
         acquire("p")
         assert notified("countersign_ready") == []
+
+
+class TestWithTheEndOfAnother:
+    CLAIM = store.Claim(["celery://default"], "p1", TTL)
+
+    def test_a_fulfilled_task_makes_room_for_the_next(self) -> None:
+        limit("workflow:f", concurrency=1)
+        of("f", "one")
+        of("f", "two", now=NOW + 1)
+        version = task(str(claim(now=NOW + 1)))["version"]
+        promise, claimed = store.task_fulfill_claim("one", version, "resolved", claim=self.CLAIM, now=NOW + 2)
+        assert (promise.id, promise.state) == ("one", "resolved")
+        assert not isinstance(claimed, int)
+        assert claimed.task.id == "two"
+
+    def test_or_there_is_none(self) -> None:
+        version = create_acquired("one")
+        assert store.task_fulfill_claim("one", version, "resolved", claim=self.CLAIM, now=NOW)[1] == NEVER
+
+    def test_a_suspended_one_does_too(self) -> None:
+        version = create_acquired("one")
+        create_task("two")
+        create("one:1", origin="one", branch="one", parent="one")
+        settled, claimed = store.task_suspend_claim("one", version, ["one:1"], claim=self.CLAIM, now=NOW)
+        assert (settled, task("one")["state"]) == ([], "suspended")
+        assert not isinstance(claimed, int | None)
+        assert claimed.task.id == "two"
+
+    def test_one_that_goes_on_claims_nothing(self) -> None:
+        version = create_acquired("one")
+        create_task("two")
+        create("one:1", origin="one", branch="one", parent="one")
+        store.promise_settle("one:1", "resolved", now=NOW)
+        settled, claimed = store.task_suspend_claim("one", version, ["one:1"], claim=self.CLAIM, now=NOW)
+        assert ([promise.id for promise in settled], claimed) == (["one:1"], None)
+        assert task("two")["state"] == "pending"
+
+    def test_a_lost_lease_claims_nothing(self) -> None:
+        version = create_acquired("one")
+        create_task("two")
+        with pytest.raises(Conflict):
+            store.task_fulfill_claim("one", version + 1, "resolved", claim=self.CLAIM, now=NOW)
+        with pytest.raises(Conflict):
+            store.task_suspend_claim("one", version + 1, ["two"], claim=self.CLAIM, now=NOW)
+        assert task("two")["state"] == "pending"
 
 
 class TestLimits:

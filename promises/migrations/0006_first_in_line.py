@@ -1,0 +1,18 @@
+"""The index of a queue without limits."""
+
+from django.db import migrations, models
+from django.db.models import Q
+
+from promises import sql
+
+
+class Migration(migrations.Migration):
+    dependencies = [("promises", "0005_graphs")]
+
+    operations = [
+        migrations.AddIndex(
+            "task",
+            models.Index(fields=["target", "rank"], condition=Q(rank__isnull=False), name="promises_task_first"),
+        ),
+        migrations.RunPython(sql.install, sql.remove),
+    ]
