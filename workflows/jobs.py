@@ -38,7 +38,7 @@ def start_claims(sender: Any, **kwargs: Any) -> None:
     global claims  # noqa: PLW0603 (one worker a process)
     if claims is not None:
         return
-    leases.is_stopping.clear()
+    leases.start()
     presence.start()
     limits_declare(declared(registry))
     pool = sender.pool

@@ -13,6 +13,10 @@ from workflows.stores.durable import PID, lease_ms
 
 log = logging.getLogger(__name__)
 
+# How long a step may go on once its process is asked to stop; whoever asks (the supervisor, Docker) kills after ten
+# seconds.
+GRACE_SECONDS = 8.0
+
 
 class Leases:
     """What is being executed here, by task id."""
@@ -22,6 +26,7 @@ class Leases:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self.is_stopping = threading.Event()
+        self._grace: threading.Timer | None = None
 
     @contextmanager
     def held(self, task_id: str, version: int) -> Iterator[None]:
@@ -37,9 +42,31 @@ class Leases:
             with self._lock:
                 self._held.pop(task_id, None)
 
-    def stop(self) -> None:
-        """Ask every execution of this process to give its lease back at the next step."""
+    def start(self) -> None:
+        """Executions may run here (again)."""
+        self.is_stopping.clear()
+        if self._grace is not None:
+            self._grace.cancel()
+
+    def stop(self, grace: float = GRACE_SECONDS) -> None:
+        """Ask every execution of this process to give its lease back at the next step. From those that are still in
+        a step after `grace` seconds it is taken, so that another worker goes on before this process is killed."""
         self.is_stopping.set()
+        self._grace = threading.Timer(grace, self._give_back)
+        self._grace.daemon = True
+        self._grace.start()
+
+    def _give_back(self) -> None:
+        with self._lock:
+            held, self._held = self._held, {}
+        for task_id, version in held.items():
+            try:
+                store.task_release(task_id, version, now=now_ms())
+            except Exception as error:
+                log.warning("the lease of %s (version %d) was not given back: %s", task_id, version, error)
+            else:
+                log.warning("the lease of %s (version %d) is given back in the middle of a step", task_id, version)
+        connections.close_all()
 
     def _beat(self) -> None:
         """Until nothing is held any more: then the thread ends, and the next lease starts another."""

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ SHOP = {
                 ("execution", models.TextField()), ("step", models.TextField())])]
         """,
     "workflows.py": """
+        import os
         import time
         from pathlib import Path
         from workflows import Context, workflow
@@ -58,10 +60,18 @@ SHOP = {
                 time.sleep(0.02)
             return step
 
+        def stamp(seconds: float) -> list[float]:
+            time.sleep(seconds)
+            return [os.getpid(), time.time()]
+
         def effects(execution: str) -> list[str]:
             from shop.models import Effect
             rows = Effect.objects.filter(execution=execution).order_by("id")
             return list(rows.values_list("step", flat=True))
+
+        @workflow(name="shop.stamps")
+        async def stamps(ctx: Context, number: int, seconds: float) -> list[list[float]]:
+            return [await ctx.run(stamp, seconds) for _ in range(number)]
 
         @workflow(name="shop.order")
         async def order(ctx: Context, folder: str) -> list[str]:
@@ -106,6 +116,19 @@ class Installation:
             command, cwd=ROOT, env=self.environment, stdout=self.log, stderr=self.log, start_new_session=True
         )
         self.wait_until(self.is_ready, "the product to be ready", seconds=90)
+
+    @contextmanager
+    def program(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """One more program of the installation (`./run worker`), as on another machine."""
+        command = [sys.executable, "-m", "config.launcher", *arguments]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=self.environment, stdout=self.log, stderr=self.log, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
 
     def stop(self) -> None:
         """Ctrl-C, and the proof that nothing is left."""

@@ -86,7 +86,7 @@ def test_a_worker_that_stops_begins_nothing(flow: Any) -> None:
     try:
         assert execute_ready(["default"]) == NEVER
     finally:
-        leases.is_stopping.clear()
+        leases.start()
     assert handle.status() == "pending"
 
 

@@ -64,6 +64,13 @@ def worker(id: str, version: int | None = None) -> str:
     return execute(DurableStore(), id, version, hold=leases.held, is_interrupted=leases.is_stopping.is_set)
 
 
+def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.005)
+
+
 def sweep() -> int:
     return timeouts_sweep(now_ms())
 
@@ -434,7 +441,7 @@ class TestRecovery:
             assert worker("f") == "released"
             assert sent[-1] == ("default", "f", 1)
         finally:
-            leases.is_stopping.clear()
+            leases.start()
         assert task("f")["state"] == "pending"
 
     @pytest.mark.slow
@@ -497,6 +504,44 @@ class TestLeases:
         with override_settings(PROMISES={"LEASE_MS": 50}):
             assert execute(DurableStore(), "f") == "lost"
         assert task("f")["state"] == "pending"
+
+    def test_a_step_that_outlasts_the_grace_of_a_shutdown_loses_its_lease_at_once(
+        self, sent: Sent, broker: Callable[[], list[str]]
+    ) -> None:
+        own = Leases()
+        workers: list[str] = []
+        elsewhere: list[str] = []
+
+        def step() -> str:
+            workers.append("first" if not workers else "second")
+            if workers == ["first"]:
+                own.stop(grace=0)
+                wait_until(lambda: task("f")["state"] == "pending")
+                elsewhere.extend(broker())
+                return "first"
+            return "second"
+
+        @workflow
+        async def flow(ctx: Context) -> str:
+            return await ctx.run(step)
+
+        handle = flow.start(id="f")
+        sent.clear()
+        assert execute(DurableStore(), "f", hold=own.held, is_interrupted=own.is_stopping.is_set) == "lost"
+        assert (workers, elsewhere, handle.result(0)) == (["first", "second"], ["fulfilled"], "second")
+
+    def test_a_worker_that_starts_again_in_time_keeps_its_leases(self) -> None:
+        own = Leases()
+
+        @workflow
+        async def flow(ctx: Context) -> None:
+            await ctx.run(own.stop, 60)
+            await ctx.run(own.start)
+
+        flow.start(id="f")
+        assert execute(DurableStore(), "f", hold=own.held) == "fulfilled"
+        assert own._grace is not None
+        own._grace.join(5)  # canceled: it ends without having waited
 
     def test_the_lease_names_this_process(self) -> None:
         @workflow
