@@ -12,6 +12,7 @@ urlpatterns = [
     path("runs/", runs.runs, name="runs"),
     path("runs/<str:id>/", runs.run, name="run"),
     path("runs/<str:id>/cancel/", runs.cancel, name="run-cancel"),
+    path("runs/<str:id>/continue/", runs.continue_halted, name="run-continue"),
     path("start/", start.workflows, name="start"),
     path("start/<str:name>/", start.start_workflow, name="start-workflow"),
     path("start/<str:name>/samples/<str:file>/", start.sample, name="sample"),

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.contrib.admin.utils import quote
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -34,6 +35,12 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class ReasonForm(ActionForm):
+    """The bar of actions, with a field for why."""
+
+    reason = forms.CharField(max_length=1000, required=False, label=_("Reason"))
 
 
 def when(field: str, label: Any) -> Any:
@@ -171,6 +178,7 @@ class TaskAdmin(ReadOnlyAdmin):
         "halt_reason",
     )
     actions = ("continue_selected", "halt_selected")
+    action_form = ReasonForm
 
     due = when("due_at", _("due"))
 
@@ -180,26 +188,35 @@ class TaskAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Continue the selected halted tasks"), permissions=["operate"])
     def continue_selected(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self._each(request, queryset, lambda task: store.task_continue(task.id, now=now_ms()), "continued")
+        self._each(request, queryset, lambda task, reason: store.task_continue(task.id, now=now_ms()), "continued")
 
     @admin.action(description=_("Halt the selected tasks"), permissions=["operate"])
     def halt_selected(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        reason = f"Halted by {request.user.get_username()} in the admin."
-        self._each(request, queryset, lambda task: store.task_halt(task.id, reason, now=now_ms()), "halted")
+        by = request.user.get_username()
+        self._each(
+            request,
+            queryset,
+            lambda task, reason: store.task_halt(task.id, f"Halted by {by}: {reason}", now=now_ms()),
+            "halted",
+        )
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Halting and continuing change a task, though the form does not."""
         return bool(request.user.has_perm("promises.change_task"))
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Task], verb: Any, done: str) -> None:
+        reason = request.POST.get("reason", "").replace("\0", "").strip()
+        if not reason:
+            self.message_user(request, _("Say why, in the field beside the action."), messages.ERROR)
+            return
         for task in queryset:
             try:
-                verb(task)
+                verb(task, reason)
             except PromiseError as error:
-                self.message_user(request, f"{task.id}: {error}", messages.ERROR)
+                self.message_user(request, f"“{task.id}”: {error}", messages.ERROR)
             else:
-                self.log_change(request, task, done)
-                self.message_user(request, f"{task.id}: {done}")
+                self.log_change(request, task, f"{done}: {reason}")
+                self.message_user(request, f"“{task.id}”: {done}")
 
 
 @admin.register(Callback)

@@ -1,9 +1,19 @@
 """Every read of promises worth a name."""
 
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import F, Func, QuerySet, TextField, Value
+
 from promises.models import Promise, PromiseQuerySet, Task
 from promises.records import PromiseRecord, TaskRecord, project
+from promises.states import TaskState
 from promises.store.call import execute, record_of
 from promises.store.promises import COLUMNS
+
+# The execution that a task is of.
+ROOT = Func(F("id"), Value(":"), Value(1), function="split_part", output_field=TextField(db_collation="C"))
 
 
 def promise_graph(root_id: str, *, now: int, limit: int | None = 5000) -> list[PromiseRecord]:
@@ -27,7 +37,22 @@ def executions() -> PromiseQuerySet:
 
 def tasks_of(ids: list[str]) -> dict[str, TaskRecord]:
     """The tasks of these promises, by id."""
-    return {
-        task.id: TaskRecord(task.id, task.state, task.version, task.resumes, task.pid, task.ttl, task.halt_reason)
-        for task in Task.objects.filter(id__in=ids)
-    }
+    return {task.id: _record_of_task(task) for task in Task.objects.filter(id__in=ids)}
+
+
+def halted_executions() -> QuerySet[Task, Any]:
+    """The ids of the executions of which something is halted, for use in a condition; an index holds the few tasks."""
+    return Task.objects.filter(state=TaskState.HALTED).annotate(root=ROOT).values("root")
+
+
+def halted_in(execution_ids: Iterable[str]) -> dict[str, list[TaskRecord]]:
+    """The halted tasks of these executions' call graphs, by execution."""
+    halted = Task.objects.filter(state=TaskState.HALTED).annotate(root=ROOT)
+    found: dict[str, list[TaskRecord]] = defaultdict(list)
+    for task in halted.filter(root__in=list(execution_ids)).order_by("id"):
+        found[task.root].append(_record_of_task(task))
+    return found
+
+
+def _record_of_task(task: Task) -> TaskRecord:
+    return TaskRecord(task.id, task.state, task.version, task.resumes, task.pid, task.ttl, task.halt_reason)

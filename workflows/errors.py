@@ -38,6 +38,12 @@ class ExecutionNotFound(WorkflowError):
     status = 404
 
 
+class ReasonMissing(WorkflowError):
+    """Say why: what was found, or what was mended."""
+
+    status = 422
+
+
 class PromiseTimeout(WorkflowError):
     """The promise's deadline passed before anyone settled it."""
 

@@ -20,19 +20,20 @@ from approvals.models import ApprovalRequest, RequestState
 from promises import callback_urls
 from promises.api.pagination import before
 from promises.api.search import record_of, state_is
-from promises.models import Task
+from promises.errors import Conflict
 from promises.queries import executions as all_executions
-from promises.queries import promise_graph, tasks_of
-from promises.records import PromiseRecord, TaskRecord
-from promises.states import PromiseState, TaskState
+from promises.queries import halted_executions, halted_in, promise_graph, tasks_of
+from promises.records import PromiseRecord
+from promises.states import PromiseState
 from promises.times import now_ms
-from workflows.errors import InvalidId
+from workflows.errors import InvalidId, ReasonMissing
 from workflows.executions import Handle, check_id
+from workflows.halts import advice_for, execution_continue, halt_words
 from workflows.registry import registry
 
 PAGE = 50
 NODES_PAGE = 500
-MAY_CHANGE = "promises.change_promise"
+MAY_CHANGE, MAY_OPERATE = "promises.change_promise", "promises.change_task"
 WAITING, HALTED = "waiting", "halted"
 FILTER_STATES = [PromiseState.PENDING.value, WAITING, HALTED, *(s.value for s in PromiseState if s != "pending")]
 
@@ -45,17 +46,17 @@ class Run:
     """A row of the list."""
 
     promise: PromiseRecord
-    task: TaskRecord | None
+    halted: str
     waits_for: str
     now: int
 
     @property
     def state(self) -> str:
-        if self.promise.is_pending and self.task is not None and self.task.state == TaskState.HALTED:
+        if not self.promise.is_pending:
+            return str(self.promise.state)
+        if self.halted:
             return HALTED
-        if self.promise.is_pending:
-            return WAITING if self.waits_for else "running"
-        return str(self.promise.state)
+        return WAITING if self.waits_for else "running"
 
     @property
     def requester(self) -> str:
@@ -63,7 +64,7 @@ class Run:
 
     @property
     def error(self) -> str:
-        return self.task.halt_reason if self.task and self.state == HALTED else error_words(self.promise)
+        return self.halted or error_words(self.promise)
 
     @property
     def took(self) -> int:
@@ -76,8 +77,8 @@ def runs(request: HttpRequest) -> HttpResponse:
     """The executions that the reader may see, newest first."""
     now = now_ms()
     chosen = {name: request.GET.get(name, "").replace("\0", "").strip() for name in ("state", "workflow", "id")}
-    found = queries.executions_visible_to(request.user, all_executions())
-    found = found.filter(_condition(chosen, now), _after(request.GET.get("before", "")))
+    visible = queries.executions_visible_to(request.user, all_executions())
+    found = visible.filter(_condition(chosen, now), _after(request.GET.get("before", "")))
     rows = [record_of(row, now) for row in found[: PAGE + 1]]
     last = rows[PAGE - 1] if len(rows) > PAGE else None
     context = {
@@ -85,6 +86,7 @@ def runs(request: HttpRequest) -> HttpResponse:
         "runs": runs_of(rows[:PAGE], now),
         "chosen": chosen,
         "is_filtered": any(chosen.values()),
+        "halted": visible.filter(_is_halted(now)).count(),
         "states": FILTER_STATES,
         "workflows": registry.names(),
         "is_later_page": "before" in request.GET,
@@ -97,13 +99,13 @@ def runs(request: HttpRequest) -> HttpResponse:
 def runs_of(rows: list[PromiseRecord], now: int) -> list[Run]:
     """The rows with what they wait for: three queries for any number of them."""
     pending = [row.id for row in rows if row.is_pending]
-    tasks = tasks_of(pending) if pending else {}
+    halted = halted_in(pending) if pending else {}
     asked = queries.waiting_in(pending) if pending else {}
     progress = queries.waits_for([found for listed in asked.values() for found in listed]) if asked else {}
     return [
         Run(
             row,
-            tasks.get(row.id),
+            halt_words(row.id, halted.get(row.id, ())),
             ", ".join(dict.fromkeys(_waits_for(progress[found.pk]) for found in asked.get(row.id, ()))),
             now,
         )
@@ -122,10 +124,14 @@ def _condition(chosen: dict[str, str], now: int) -> Q:
         asked = ApprovalRequest.objects.filter(state=RequestState.PENDING).values("execution_id")
         condition &= state_is(PromiseState.PENDING, now) & Q(pk__in=asked)
     elif state == HALTED:
-        condition &= state_is(PromiseState.PENDING, now) & Q(pk__in=Task.objects.filter(state=HALTED).values("pk"))
+        condition &= _is_halted(now)
     elif state in FILTER_STATES:
         condition &= state_is(state, now)
     return condition
+
+
+def _is_halted(now: int) -> Q:
+    return state_is(PromiseState.PENDING, now) & Q(pk__in=halted_executions())
 
 
 def _after(cursor: str) -> Q:
@@ -173,6 +179,25 @@ def cancel(request: HttpRequest, id: str) -> HttpResponse:
     return redirect("approvals:run", id)
 
 
+@login_required
+@require_POST
+def continue_halted(request: HttpRequest, id: str) -> HttpResponse:
+    """Let the halted parts of the execution go on; the form gives the reason."""
+    graph_or_404(request, id, now_ms())
+    if not request.user.has_perm(MAY_OPERATE):
+        messages.error(request, _("Only an account that may change tasks may continue a halted run."))
+        return redirect("approvals:run", id)
+    try:
+        execution_continue(id, request.POST.get("reason", "").replace("\0", "")[:1000], by=request.user)
+    except ReasonMissing:
+        messages.error(request, _("Say what was mended, so that others know why the run goes on."))
+    except Conflict:
+        messages.warning(request, _("Nothing of the run is halted any more."))
+    else:
+        messages.success(request, _("The run goes on."))
+    return redirect("approvals:run", id)
+
+
 def graph_or_404(request: HttpRequest, id: str, now: int) -> list[PromiseRecord]:
     """The call graph of an execution that the reader may see."""
     try:
@@ -193,6 +218,7 @@ def run_context(request: HttpRequest, graph: list[PromiseRecord], now: int) -> d
     people_mark(request.user, nodes)
     if can_change(request.user, root):
         addresses_mark(nodes, now)
+    halted = [node for node in nodes if node.is_halted]
     page, pages = _page(request, len(nodes))
     part = nodes[page * NODES_PAGE - NODES_PAGE : page * NODES_PAGE]
     levels_mark(part)
@@ -208,7 +234,9 @@ def run_context(request: HttpRequest, graph: list[PromiseRecord], now: int) -> d
         "page": page,
         "pages": pages,
         "waiting": [node for node in nodes if node.is_waiting],
-        "halted": [node for node in nodes if node.is_halted],
+        "halted": halted,
+        "advice": advice_for(halted[0].task.halt_reason) if halted and halted[0].task else "",
+        "can_continue": bool(halted) and request.user.has_perm(MAY_OPERATE),
         "can_cancel": root.is_pending and can_change(request.user, root),
         "seen": fingerprint(nodes, now),
     }

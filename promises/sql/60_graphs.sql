@@ -54,3 +54,31 @@ BEGIN
     RETURN NEXT promises_answer_of(top, NULL, 200, nullif(wakes, '[]'), p_now);
 END
 $$;
+
+-- Dispatch every halted task of a call graph again; answers their ids. A task whose promise is past its deadline is left to that.
+-- Locks those tasks in id order.
+CREATE FUNCTION promises_graph_continue(
+    p_id text, p_now bigint, p_retry bigint, OUT status int, OUT message text, OUT wakes jsonb, OUT continued jsonb
+) LANGUAGE plpgsql AS $$
+DECLARE
+    below record := promises_below(p_id);
+    r record;
+BEGIN
+    FOR r IN
+        SELECT t.id FROM promises_task t JOIN promises_promise p ON p.id = t.id
+         WHERE t.state = 'halted' AND (t.id = p_id OR t.id >= below.first AND t.id < below.past) AND p.timeout_at > p_now
+         ORDER BY t.id FOR UPDATE OF t
+    LOOP
+        continued := coalesce(continued, '[]') || to_jsonb(r.id);
+        wakes := coalesce(wakes, '[]') || (SELECT c.wakes FROM promises_task_continue(r.id, p_now, p_retry) c);
+    END LOOP;
+    status := 200;
+    IF NOT EXISTS (SELECT FROM promises_promise WHERE id = p_id) THEN
+        status := 404;
+        message := 'Promise not found';
+    ELSIF continued IS NULL THEN
+        status := 409;
+        message := 'Nothing of it is halted';
+    END IF;
+END
+$$;

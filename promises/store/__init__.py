@@ -2,7 +2,7 @@
 epoch."""
 
 from promises.store.callbacks import promise_register_callback, promise_register_listener
-from promises.store.graphs import graph_cancel, task_fence_cancel
+from promises.store.graphs import graph_cancel, graph_continue, task_fence_cancel
 from promises.store.limits import limits_declare
 from promises.store.promises import promise_create, promise_get, promise_settle
 from promises.store.tasks import (
@@ -26,6 +26,7 @@ from promises.store.timeouts import timeouts_sweep
 __all__ = [
     "Claim",
     "graph_cancel",
+    "graph_continue",
     "limits_declare",
     "promise_create",
     "promise_get",

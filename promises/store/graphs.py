@@ -1,5 +1,7 @@
 """The verbs of call graphs: a promise and everything below it."""
 
+import json
+
 from promises.errors import BadRequest
 from promises.records import PromiseRecord
 from promises.store import checks
@@ -25,6 +27,14 @@ def task_fence_cancel(id: str, version: int, promise_id: str, *, now: int) -> Pr
     if promise_id == id:
         raise BadRequest("A task's own promise is settled by task.fulfill")
     return _cancel(promise_id, EMPTY, now, task=id, version=version)
+
+
+def graph_continue(id: str, *, now: int) -> list[str]:
+    """Dispatch every halted task of this call graph again, in one commit; returns their ids. Errors: BadRequest,
+    PromiseNotFound, Conflict (none is halted)."""
+    checks.check_id(id)
+    ids: list[str] = json.loads(call("promises_graph_continue", (id, now, retry_interval()))[0][3])
+    return ids
 
 
 def _cancel(id: str, value: Value, now: int, *, task: str | None = None, version: int | None = None) -> PromiseRecord:

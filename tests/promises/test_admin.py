@@ -1,9 +1,14 @@
-"""The admin of the store: an operator changes limits while everything runs."""
+"""The admin of the store: an operator changes limits while everything runs, halts, continues and cancels."""
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from promises.models import Limit
+from promises import store
+from promises.models import Limit, Task
+from promises.times import now_ms
+from tests.promises.making import create, create_task, task
 
 pytestmark = pytest.mark.django_db
 ADD = "/admin/promises/limit/add/"
@@ -53,3 +58,65 @@ def test_a_key_says_what_is_limited(admin_client: Client) -> None:
     answer = admin_client.post(ADD, {"key": "everything", "concurrency": "1"})
     assert answer.status_code == 200
     assert not Limit.objects.exists()
+
+
+def act(client: Client, model: str, action: str, *ids: str, reason: str = "") -> str:
+    """Choose rows of a list and an action; what the page says after it."""
+    sent = {"action": action, "reason": reason, "_selected_action": list(ids)}
+    return client.post(f"/admin/promises/{model}/", sent, follow=True).content.decode()
+
+
+@pytest.mark.parametrize(
+    "model", ["promise", "task", "callback", "listener", "schedule", "outgoingmessage", "process", "limit"]
+)
+def test_every_table_can_be_looked_at(admin_client: Client, model: str) -> None:
+    create_task("r")
+    assert admin_client.get(f"/admin/promises/{model}/").status_code == 200
+
+
+def test_halted_tasks_are_found_with_their_reason_and_continued_with_another(admin_client: Client) -> None:
+    for id in ("r", "q"):
+        create_task(id, now=now_ms())
+    store.task_halt("r", "NonDeterminism: the code has changed", now=now_ms())
+    page = admin_client.get("/admin/promises/task/?state=halted").content.decode()
+    assert "NonDeterminism: the code has changed" in page
+    assert "/admin/promises/task/q/" not in page
+    assert "“r”: continued" in act(admin_client, "task", "continue_selected", "r", reason="deployed 2.1")
+    assert task("r")["state"] == "pending"
+    assert [entry.get_change_message() for entry in LogEntry.objects.all()] == ["continued: deployed 2.1"]
+
+
+def test_halting_names_who_and_why(admin_client: Client) -> None:
+    create_task("r", now=now_ms())
+    act(admin_client, "task", "halt_selected", "r", reason="it floods the bank")
+    assert (task("r")["state"], task("r")["halt_reason"]) == ("halted", "Halted by admin: it floods the bank")
+
+
+@pytest.mark.parametrize("action", ["continue_selected", "halt_selected"])
+def test_without_a_reason_nothing_happens(admin_client: Client, action: str) -> None:
+    create_task("r", now=now_ms())
+    assert "Say why" in act(admin_client, "task", action, "r", reason=" ")
+    assert task("r")["state"] == "pending"
+    assert not LogEntry.objects.exists()
+
+
+def test_continuing_what_is_not_halted_says_so(admin_client: Client) -> None:
+    create_task("r", now=now_ms())
+    assert "Task is not halted" in act(admin_client, "task", "continue_selected", "r", reason="once more")
+
+
+def test_halting_and_continuing_want_a_permission(client: Client) -> None:
+    create_task("r", now=now_ms())
+    viewer = User.objects.create_user("vera", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_task"))
+    client.force_login(viewer)
+    act(client, "task", "halt_selected", "r", reason="because")
+    assert Task.objects.get().state == "pending"
+
+
+def test_canceling_a_promise_cancels_what_is_below_it(admin_client: Client) -> None:
+    for id in ("r", "r:1", "r:1.1", "q"):
+        create(id, now=now_ms())
+    act(admin_client, "promise", "cancel_selected", "r")
+    pending = [id for id in ("r", "r:1", "r:1.1", "q") if store.promise_get(id, now=now_ms()).is_pending]
+    assert pending == ["q"]

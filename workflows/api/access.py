@@ -12,7 +12,9 @@ from promises.records import PromiseRecord
 from workflows.api.outputs import requester_of
 
 READ, START = "executions:read", "executions:start"
+OPERATE = "promises:write"
 MAY_VIEW, MAY_CHANGE = "promises.view_promise", "promises.change_promise"
+MAY_OPERATE = "promises.change_task"
 
 
 def sees_all(request: Request) -> bool:
@@ -49,7 +51,7 @@ def can_cancel(request: Request, root: PromiseRecord) -> bool:
     user: Any = request.user
     if is_requester(request, root):
         return True
-    return bool(token.has_scope("promises:write")) if token is not None else bool(user.has_perm(MAY_CHANGE))
+    return bool(token.has_scope(OPERATE)) if token is not None else bool(user.has_perm(MAY_CHANGE))
 
 
 def is_requester(request: Request, root: PromiseRecord) -> bool:

@@ -50,6 +50,9 @@ class ExecutionSummarySerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     settled_at = serializers.DateTimeField(allow_null=True)
     timeout_at = serializers.DateTimeField(allow_null=True, help_text=gettext_lazy("Null: no deadline."))
+    halted = serializers.CharField(
+        allow_null=True, help_text=gettext_lazy("Why it, or a call that it made, is halted.")
+    )
 
 
 class ExecutionSerializer(ExecutionSummarySerializer):
@@ -57,12 +60,11 @@ class ExecutionSerializer(ExecutionSummarySerializer):
 
     args = serializers.ListField(child=serializers.JSONField())
     kwargs = serializers.DictField(child=serializers.JSONField())
-    halted = serializers.CharField(allow_null=True, help_text=gettext_lazy("Why its task is halted, if it is."))
     nodes = NodeSerializer(many=True)
 
 
-def summary_document(root: PromiseRecord) -> dict[str, Any]:
-    """The JSON of ExecutionSummarySerializer."""
+def summary_document(root: PromiseRecord, halted: str) -> dict[str, Any]:
+    """The JSON of ExecutionSummarySerializer; `halted` is "" when nothing of it is."""
     version = root.tags.get("countersign:version", "")
     return {
         "id": root.id,
@@ -75,17 +77,17 @@ def summary_document(root: PromiseRecord) -> dict[str, Any]:
         "created_at": iso(root.created_at),
         "settled_at": iso(root.settled_at),
         "timeout_at": iso(root.timeout_at),
+        "halted": halted or None,
     }
 
 
-def execution_document(graph: list[PromiseRecord], halted: str | None) -> dict[str, Any]:
+def execution_document(graph: list[PromiseRecord], halted: str) -> dict[str, Any]:
     """The JSON of ExecutionSerializer, from the call graph with the root first."""
     call = call_of(graph[0])
     args, kwargs = call.get("args"), call.get("kwargs")
-    return summary_document(graph[0]) | {
+    return summary_document(graph[0], halted) | {
         "args": args if isinstance(args, list) else [],
         "kwargs": kwargs if isinstance(kwargs, dict) else {},
-        "halted": halted,
         "nodes": [node_document(promise) for promise in graph],
     }
 

@@ -18,7 +18,7 @@ from promises.api.settling import already_settled
 from promises.api.waiting import respond_settled
 from promises.problems import Problem
 from promises.records import PromiseRecord
-from promises.states import PromiseState, TaskState
+from promises.states import PromiseState
 from promises.times import now_ms
 from workflows import executions
 from workflows.api import access
@@ -30,6 +30,7 @@ from workflows.api.outputs import (
     summary_document,
 )
 from workflows.errors import ExecutionNotFound
+from workflows.halts import execution_continue, halt_words
 
 LARGEST_VERSION = 2**31 - 1
 
@@ -49,9 +50,8 @@ class ExecutionStartSerializer(serializers.Serializer[Any]):
 class ExecutionView(ApiView):
     def document(self, graph: list[PromiseRecord]) -> dict[str, Any]:
         root = graph[0]
-        task = queries.tasks_of([root.id]).get(root.id) if root.is_pending else None
-        halted = task.halt_reason or _("halted") if task is not None and task.state == TaskState.HALTED else None
-        return execution_document(graph, halted)
+        halted = queries.halted_in([root.id]) if root.is_pending else {}
+        return execution_document(graph, halt_words(root.id, halted.get(root.id, ())))
 
     def graph_or_404(self, id: str, now: int) -> list[PromiseRecord]:
         """The call graph of an execution that the caller may see."""
@@ -70,6 +70,7 @@ class ExecutionList(ExecutionView):
         parameters=[
             OpenApiParameter("state", str, enum=STATES),
             OpenApiParameter("workflow", str, description="Only executions of this workflow."),
+            OpenApiParameter("halted", str, enum=["true"], description="Only those of which something is halted."),
             LIMIT,
             CURSOR,
         ],
@@ -83,14 +84,18 @@ class ExecutionList(ExecutionView):
             rows = rows.filter(state_is(state, self.now))
         if workflow := inputs.text_param(request, "workflow"):
             rows = rows.filter(tags__contains={"countersign:func": workflow})
+        if inputs.text_param(request, "halted", choices=frozenset({"true"})):
+            rows = rows.filter(state_is(PromiseState.PENDING, self.now), pk__in=queries.halted_executions())
         if cursor := cursor_of(request, int, str):
             rows = rows.filter(before(*cursor))
+        found = list(rows[: limit + 1])
+        halted = queries.halted_in(row.id for row in found)
         return page_response(
             request,
-            rows[: limit + 1],
+            found,
             limit=limit,
             key=lambda row: [row.created_at, row.id],
-            show=lambda row: summary_document(record_of(row, self.now)),
+            show=lambda row: summary_document(record_of(row, self.now), halt_words(row.id, halted.get(row.id, ()))),
         )
 
     @extend_schema(
@@ -173,6 +178,32 @@ class ExecutionCancel(ExecutionView):
         canceled = executions.Handle(execution_id).cancel()
         if canceled.state != PromiseState.REJECTED_CANCELED:
             raise already_settled(canceled)
+        return Response(self.document(self.graph_or_404(execution_id, now_ms())))
+
+
+class ContinueSerializer(serializers.Serializer[Any]):
+    """Why it may go on: what was mended."""
+
+    reason = inputs.TextField(max_length=1000)
+
+
+class ExecutionContinue(ExecutionView):
+    scopes: ClassVar[dict[str, str]] = {"POST": access.OPERATE}
+    user_permissions: ClassVar[dict[str, str]] = {"POST": access.MAY_OPERATE}
+
+    @extend_schema(
+        operation_id="executions_continue",
+        tags=["executions"],
+        request=ContinueSerializer,
+        responses={200: ExecutionSerializer} | problems(400, 401, 403, 404, 409, 413, 415, 422),
+        examples=[example("after a fix", {"reason": "The rate table is deployed."})],
+    )
+    def post(self, request: Request, execution_id: str) -> Response:
+        """Let every halted part of an execution go on; 409 when nothing of it is halted. The reason is recorded."""
+        body = ContinueSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        self.graph_or_404(execution_id, self.now)
+        execution_continue(execution_id, body.validated_data["reason"], by=request.user)
         return Response(self.document(self.graph_or_404(execution_id, now_ms())))
 
 

@@ -139,6 +139,41 @@ class TestAsTheHolderOfALease:
             store.task_fence_cancel("r", 1, "r", now=NOW)
 
 
+class TestContinue:
+    @pytest.fixture(autouse=True)
+    def graph(self) -> None:
+        for id in ("r", "r:1", "r:1.1", "r:10", "r1"):
+            create_task(id, origin=id.partition(":")[0])
+            if id != "r:10":
+                store.task_halt(id, "broken", now=NOW)
+
+    def test_every_halted_task_of_the_graph_is_due_again_and_no_other(self, sent: Sent) -> None:
+        sent.clear()
+        assert store.graph_continue("r", now=NOW) == ["r", "r:1", "r:1.1"]
+        assert {row["id"]: row["state"] for row in rows()["task"] if row["id"] != "r1"} == dict.fromkeys(
+            ("r", "r:1", "r:1.1", "r:10"), "pending"
+        )
+        assert task("r1")["state"] == "halted"
+        assert sent == [("default", id, 0) for id in ("r", "r:1", "r:1.1")]
+
+    def test_of_a_call_only_its_own_part_goes_on(self) -> None:
+        assert store.graph_continue("r:1", now=NOW) == ["r:1", "r:1.1"]
+
+    def test_when_nothing_is_halted_it_is_refused(self) -> None:
+        store.graph_continue("r", now=NOW)
+        with pytest.raises(Conflict):
+            store.graph_continue("r", now=NOW)
+        with pytest.raises(PromiseNotFound):
+            store.graph_continue("missing", now=NOW)
+
+    def test_one_past_its_deadline_is_left_to_that(self) -> None:
+        create_task("q", timeout_at=NOW + 5)
+        store.task_halt("q", "broken", now=NOW)
+        with pytest.raises(Conflict):
+            store.graph_continue("q", now=NOW + 5)
+        assert task("q")["state"] == "halted"
+
+
 def _again(id: str) -> None:
     store.task_release(id, 1, now=NOW)
     acquire(id)

@@ -3,7 +3,7 @@
 from django.db import connection
 
 from promises import store
-from promises.queries import executions, promise_graph, tasks_of
+from promises.queries import executions, halted_executions, halted_in, promise_graph, tasks_of
 from promises.records import NewPromise, PromiseRecord
 from promises.times import NEVER
 from promises.values import Value
@@ -54,6 +54,16 @@ def test_executions_are_roots_with_a_target_newest_first() -> None:
     create("latent")
     assert [p.id for p in executions()] == ["new", "old"]
     assert executions().pending().count() == 2
+
+
+def test_what_is_halted_belongs_to_an_execution() -> None:
+    for id in ("r", "r:1", "r:2", "q:1", "s"):
+        create_task(id, origin=id.partition(":")[0])
+    for id in ("r:2", "r:1", "q:1"):
+        store.task_halt(id, f"why {id}", now=NOW)
+    found = halted_in(["r", "s", "missing"])
+    assert {id: [task.halt_reason for task in tasks] for id, tasks in found.items()} == {"r": ["why r:1", "why r:2"]}
+    assert [p.id for p in executions().filter(pk__in=halted_executions())] == ["r"]
 
 
 def test_tasks_by_id() -> None:

@@ -84,6 +84,10 @@ VERBS: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         lambda: (create_task("r", origin="r"), _fan_in("r")),
         lambda: store.graph_cancel("r", now=NOW),
     ),
+    "continue of a call graph": (
+        lambda: (create_task("r"), create_task("r:1"), [store.task_halt(id, "", now=NOW) for id in ("r", "r:1")]),
+        lambda: store.graph_continue("r", now=NOW),
+    ),
     "call graph": (lambda: _fan_in("r"), lambda: promise_graph("r", now=NOW)),
 }
 

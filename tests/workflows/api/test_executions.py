@@ -275,3 +275,49 @@ def test_canceling_its_promise_is_canceling_the_execution(robot: Caller, work: W
     assert (answer.json()["state"], answer.json()["value"]) == ("rejected_canceled", "enough")
     nodes = robot.get(f"{URL}wait-1/").json()["nodes"]
     assert [node["state"] for node in nodes] == ["rejected_canceled", "rejected_canceled"]
+
+
+# --- halted ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_halted_execution_says_why_in_the_list_and_by_itself(robot: Caller) -> None:
+    for body in (SUM, WAIT):
+        robot.post(URL, body)
+    store.task_halt("wait-1", "FunctionNotFound: version 2", now=now_ms())
+    (shown,) = robot.get(f"{URL}?halted=true").json()["results"]
+    assert (shown["id"], shown["halted"]) == ("wait-1", "FunctionNotFound: version 2")
+    assert robot.get(f"{URL}wait-1/").json()["halted"] == "FunctionNotFound: version 2"
+    assert {row["id"]: row["halted"] for row in robot.get(URL).json()["results"]}["sum-1"] is None
+    assert_problem(robot.get(f"{URL}?halted=maybe"), 400)
+
+
+def test_continuing_lets_it_go_on(robot: Caller, work: Work) -> None:
+    robot.post(URL, SUM)
+    store.task_halt("sum-1", "broken", now=now_ms())
+    answer = robot.post(f"{URL}sum-1/continue/", {"reason": "mended"})
+    assert (answer.status_code, answer.json()["halted"]) == (200, None)
+    assert work("sum-1") == "fulfilled"
+    assert_problem(robot.post(f"{URL}sum-1/continue/", {"reason": "again"}), 409, "Conflict")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [({}, 400), ({"reason": ""}, 400), ({"reason": " "}, 422), ({"reason": 7}, 400)]
+)
+def test_continuing_wants_a_reason(robot: Caller, body: Any, status: int) -> None:
+    robot.post(URL, WAIT)
+    store.task_halt("wait-1", "broken", now=now_ms())
+    assert_problem(robot.post(f"{URL}wait-1/continue/", body), status)
+    assert robot.get(f"{URL}wait-1/").json()["halted"] == "broken"
+
+
+def test_who_may_continue(robot: Caller) -> None:
+    with_token("ana", "executions:start").post(URL, WAIT)
+    store.task_halt("wait-1", "broken", now=now_ms())
+    path, body = f"{URL}wait-1/continue/", {"reason": "mended"}
+    starter = with_token("ana", "executions:start", "executions:read")
+    assert_problem(starter.post(path, body), 403, "MissingScope", "promises:write")
+    assert_problem(with_session(make_user("ana")).post(path, body), 403, "MissingPermission", "promises.change_task")
+    assert_problem(robot.post(f"{URL}missing/continue/", body), 404, "ExecutionNotFound")
+    operator = make_user("olga")
+    operator.user_permissions.set(Permission.objects.filter(codename__in=["change_task", "view_promise"]))
+    assert with_session(operator).post(path, body).status_code == 200
