@@ -2,8 +2,6 @@
 
 from django.db import migrations, models
 
-from promises import sql
-
 
 class Migration(migrations.Migration):
     dependencies = [("promises", "0004_claims")]
