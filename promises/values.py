@@ -25,6 +25,8 @@ class Value:
 
 
 EMPTY = Value()
+# The value of a promise that the function which made it has canceled; others cancel with another value, or none.
+CANCELED_BY_CALLER = Value({"countersign:canceled-by": "caller"})
 
 
 def encode(obj: Any) -> str:

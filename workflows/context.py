@@ -1,6 +1,7 @@
 """What a workflow body may do: every method is a durable operation whose outcome is recorded and found again by a
 replay."""
 
+import asyncio
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -153,6 +154,27 @@ class Context:
         options = self._options.but(timeout=timeout) if timeout is not None else self._options
         return self._frame.call_latent(data, {**options.tags, **(tags or {})}, options)
 
+    async def first(self, *futures: DurableFuture[R]) -> R:
+        """The result, or the error, of the call that is settled first; the others are canceled, and all that is below
+        them (a step that runs in a thread goes on, and its outcome is dropped). Who won is recorded once.
+
+        `future.state` tells who it was: `await ctx.first(answer, late := ctx.sleep(timedelta(days=1)))`, then
+        `late.state == "resolved"`.
+        """
+        if not futures:
+            raise TypeError("ctx.first needs the futures of calls: ctx.first(ctx.promise(), ctx.sleep(...))")
+        await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+        ended = [(f.settled.settled_at or 0 if f.settled else 0, n) for n, f in enumerate(futures) if f.done()]
+        first = min(ended)[1]
+        winner = futures[await self._frame.call_leaf(_chosen, (first,), {}, Options(), name="ctx.first")]
+        losers = [f for f in futures if f is not winner and not f.operation.is_detached]
+        for loser in losers:
+            self._frame.activation.cancellation.ask(loser.operation)
+        if losers:
+            await asyncio.wait(losers)
+        result: R = await winner
+        return result
+
     def now(self) -> DurableFuture[datetime]:
         """The current time (aware, UTC), recorded once."""
         return self._frame.call_leaf(_now, (self._frame.activation.store,), {}, self._options, name="ctx.now")
@@ -168,6 +190,10 @@ class Context:
 
 def _now(store: "Store") -> datetime:
     return datetime.fromtimestamp(store.now() / 1000, UTC)
+
+
+def _chosen(number: int) -> int:
+    return number
 
 
 def _random() -> float:

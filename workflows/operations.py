@@ -7,7 +7,8 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from promises.records import NewPromise
+from promises.records import NewPromise, PromiseRecord
+from promises.states import PromiseState
 from workflows.retries import DEFAULT, Retry
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Operation:
     is_stored: bool = False
     is_awaited: bool = False
     is_detached: bool = False
+    is_canceled: bool = False
+    running: "asyncio.Task[Any] | None" = None
     must_store: "list[asyncio.Future[str]]" = field(default_factory=list)
 
 
@@ -73,11 +76,20 @@ class DurableFuture(asyncio.Future[T]):
 
     operation: Operation
     activation: "Activation"
+    settled: PromiseRecord | None = None
 
     @property
     def id(self) -> str:
         """The id of the promise."""
         return self.operation.id
+
+    @property
+    def state(self) -> str:
+        """The promise's state as this body knows it: pending, resolved, rejected, rejected_canceled,
+        rejected_timedout."""
+        if self.settled is not None:
+            return self.settled.state
+        return PromiseState.REJECTED_CANCELED if self.cancelled() else PromiseState.PENDING
 
     @property
     def callback_url(self) -> str:
@@ -92,3 +104,10 @@ class DurableFuture(asyncio.Future[T]):
         # Whoever waits for a future adds a callback to it: that is how the engine knows what a body waits for.
         self.operation.is_awaited = True
         super().add_done_callback(fn, context=context)
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel the call, and all that is below it; also what asyncio does to a task that awaits it."""
+        is_canceled = super().cancel(msg)
+        if is_canceled:
+            self.activation.cancellation.ask(self.operation)
+        return is_canceled

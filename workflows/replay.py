@@ -16,8 +16,9 @@ from typing import Any
 
 from promises.records import Acquired, PromiseRecord
 from promises.states import PromiseState
-from promises.values import EMPTY
+from promises.values import CANCELED_BY_CALLER, EMPTY
 from workflows.attempts import Attempt, attempt_async, attempt_sync
+from workflows.cancellation import Cancellation, is_by_caller
 from workflows.context import Context
 from workflows.errors import (
     Halt,
@@ -67,6 +68,7 @@ class Activation:
         self.in_flight = 0
         self.bodies: list[Body] = []
         self.asked: set[str] = set()
+        self.cancellation = Cancellation(self)
         self.ended: BaseException | None = None  # why this activation cannot go on
         self.is_closed = False
         self._threads: ThreadPoolExecutor | None = None
@@ -142,7 +144,9 @@ class Activation:
     def _end_nested(self, body: Body) -> None:
         assert body.operation is not None
         state, value = outcome_of(body.task)
-        if self.store.now() >= body.operation.deadline:
+        if body.operation.is_canceled:
+            state, value = PromiseState.REJECTED_CANCELED, CANCELED_BY_CALLER
+        elif self.store.now() >= body.operation.deadline:
             state, value = PromiseState.REJECTED_TIMEDOUT, EMPTY
         self.attempts.append(Attempt(body.operation, state, value))
         self._record_attempts()
@@ -185,8 +189,11 @@ class Activation:
         if known is not None:
             self._check_same(operation, known)
             operation.is_stored, operation.deadline = True, known.timeout_at
+            if is_by_caller(known):
+                self.cancellation.remember(operation, known)
+                return future
             if not known.is_pending:
-                self._answer(operation, known)
+                self.answer(operation, known)
                 return future
         if operation.kind is Kind.REMOTE:
             self.waiting[operation.id] = operation
@@ -231,10 +238,11 @@ class Activation:
         self.ended = self.ended or reason
         return reason
 
-    def _answer(self, operation: Operation, known: PromiseRecord) -> None:
+    def answer(self, operation: Operation, known: PromiseRecord) -> None:
         """Hand a settled promise to whoever waits for its operation."""
         self.waiting.pop(operation.id, None)
         operation.frame.open.discard(operation)
+        operation.future.settled = known
         if operation.future.done():
             return
         try:
@@ -247,11 +255,14 @@ class Activation:
 
     def _start_operations(self) -> bool:
         """Start what the last turn asked for. True when the bodies may have something to go on with."""
+        if self.cancellation.carry_out():
+            self._record_attempts()
+            return True
         if self.nested:
             nested, self.nested = self.nested, []
             for operation, function, args, kwargs in nested:
                 frame = Frame.below(operation, function, self)
-                self._start_body(frame, function.fn, args, kwargs, operation)
+                operation.running = self._start_body(frame, function.fn, args, kwargs, operation).task
             return True
         must_store = any(operation.must_store for operation in self.unstored.values())
         if self.unstored and (must_store or self.leaves or self.in_flight):
@@ -278,7 +289,7 @@ class Activation:
             self._mark_stored(operation)
             found = known.get(operation.id)
             if found is not None and not found.is_pending:
-                self._answer(operation, found)
+                self.answer(operation, found)
 
     def _mark_stored(self, operation: Operation) -> None:
         operation.is_stored = True
@@ -293,6 +304,7 @@ class Activation:
         self.in_flight += 1
         if operation.is_async:
             task = self.loop.create_task(attempt_async(operation, self.store), context=contextvars.copy_context())
+            operation.running = task
             task.add_done_callback(self._attempt_ended)
             return
         if self._threads is None:
@@ -322,7 +334,9 @@ class Activation:
             self._record_attempts()
 
     def _end_attempt(self, attempt: Attempt) -> None:
-        """Keep the outcome to be recorded, or arrange another attempt."""
+        """Keep the outcome to be recorded, or arrange another attempt; of a canceled call neither."""
+        if attempt.operation.is_canceled:
+            return
         if attempt.retry_in is None:
             self.attempts.append(attempt)
             return
@@ -333,7 +347,8 @@ class Activation:
         if self.is_closed:
             return
         self.in_flight -= 1
-        self.leaves.append(operation)
+        if not operation.is_canceled:
+            self.leaves.append(operation)
         self.loop.stop()
 
     def _record_attempts(self) -> None:
@@ -351,7 +366,7 @@ class Activation:
             found = attempt.known or known.get(attempt.operation.id)
             if found is not None:
                 self._check_same(attempt.operation, found)
-            self._answer(attempt.operation, found or attempt.as_record())
+            self.answer(attempt.operation, found or attempt.as_record())
 
     def _settle_nested(self, attempt: Attempt) -> PromiseRecord:
         """The end of a nested workflow whose promise a suspension has stored; past its deadline, that is its end."""
@@ -379,12 +394,17 @@ class Activation:
         for operation in stored:
             self._mark_stored(operation)
         for promise in settled:
-            self._answer(self.waiting[promise.id], promise)
+            self.answer(self.waiting[promise.id], promise)
         return True
+
+    def drop(self, operation: Operation) -> None:
+        """Forget a call that has not been started."""
+        self.leaves = [leaf for leaf in self.leaves if leaf is not operation]
+        self.nested = [call for call in self.nested if call[0] is not operation]
 
     def cancel_child(self, operation: Operation) -> None:
         """Cancel a remote promise that nobody will wait for any more."""
         if operation.id in self.unstored:
             self._store_remote()
         if operation.id in self.waiting:
-            self._answer(operation, self.store.cancel_child(self.lease, operation.id))
+            self.answer(operation, self.store.cancel_child(self.lease, operation.id))

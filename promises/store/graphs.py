@@ -6,7 +6,7 @@ from promises.errors import BadRequest
 from promises.records import PromiseRecord
 from promises.store import checks
 from promises.store.call import call, headers, promise_of, retry_interval
-from promises.values import EMPTY, Value
+from promises.values import CANCELED_BY_CALLER, EMPTY, Value
 
 
 def graph_cancel(id: str, value: Value = EMPTY, *, now: int) -> PromiseRecord:
@@ -26,7 +26,7 @@ def task_fence_cancel(id: str, version: int, promise_id: str, *, now: int) -> Pr
     checks.check_version(version)
     if promise_id == id:
         raise BadRequest("A task's own promise is settled by task.fulfill")
-    return _cancel(promise_id, EMPTY, now, task=id, version=version)
+    return _cancel(promise_id, CANCELED_BY_CALLER, now, task=id, version=version)
 
 
 def graph_continue(id: str, *, now: int) -> list[str]:

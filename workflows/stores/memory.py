@@ -13,7 +13,7 @@ from promises.errors import BadRequest, PromiseNotFound, Unprocessable
 from promises.records import Acquired, NewPromise, PromiseRecord, TaskRecord, project
 from promises.states import SETTLE_STATES, PromiseState, TaskState
 from promises.times import NEVER, now_ms
-from promises.values import EMPTY, Value
+from promises.values import CANCELED_BY_CALLER, EMPTY, Value
 from workflows.errors import LeaseLost
 from workflows.stores.base import Lease
 
@@ -106,10 +106,10 @@ class MemoryStore:
             self._fence(lease)
             return self.settle(id, state, value)
 
-    def cancel(self, id: str) -> PromiseRecord:
+    def cancel(self, id: str, value: Value = EMPTY) -> PromiseRecord:
         """Cancel a promise and every pending one below it, except what was started detached."""
         with self.changed:
-            canceled = self.settle(id, PromiseState.REJECTED_CANCELED, EMPTY)
+            canceled = self.settle(id, PromiseState.REJECTED_CANCELED, value)
             if canceled.state == PromiseState.REJECTED_CANCELED:
                 for promise in [p for p in self.promises.values() if p.is_pending and _is_canceled_with(p, id)]:
                     self._settle(promise, PromiseState.REJECTED_CANCELED, EMPTY, self.now())
@@ -120,7 +120,7 @@ class MemoryStore:
             raise BadRequest("A task's own promise is settled by task.fulfill")
         with self.changed:
             self._fence(lease)
-            return self.cancel(id)
+            return self.cancel(id, CANCELED_BY_CALLER)
 
     def release(self, lease: Lease) -> None:
         with self.changed:
