@@ -1,11 +1,12 @@
-"""The record of what happened: one stream of events for each request, each event holding the hash of the one before."""
+"""The record of what happened: one stream of events for each request, each event holding the hash of the one before.
+The table takes no change and no deletion (a trigger refuses both); see `pruning.py` for what may go."""
 
-import hashlib
 from typing import Any
 
-import rfc8785
 from django.db import connection
 
+from approvals.chains import link_hash
+from approvals.checkpoints import AuditCheckpoint
 from approvals.models import ApprovalRequest, AuditEvent
 
 
@@ -20,11 +21,10 @@ def event_append(
 ) -> AuditEvent:
     """Add an event to the end of a stream. The caller holds the lock of what the stream is about, so numbers have no
     gap. `data` is JSON."""
-    last = AuditEvent.objects.filter(stream=stream).order_by("-number").values_list("number", "hash").first()
-    number, previous = (last[0] + 1, last[1]) if last else (1, "")
+    number, previous = _end_of(stream)
     event = AuditEvent(
         stream=stream,
-        number=number,
+        number=number + 1,
         kind=kind,
         actor=actor,
         channel=channel,
@@ -32,7 +32,7 @@ def event_append(
         happened_at=now,
         previous_hash=previous,
     )
-    event.hash = event_hash(event)
+    event.hash = link_hash(event)
     event.save(force_insert=True)
     return event
 
@@ -47,16 +47,10 @@ def events_of(request: ApprovalRequest) -> list[AuditEvent]:
     return events_in(str(request.pk))
 
 
-def event_hash(event: AuditEvent) -> str:
-    """SHA-256, in hexadecimal, of the RFC 8785 form of everything that the event says and of the hash before it."""
-    content = {
-        "stream": event.stream,
-        "number": event.number,
-        "kind": event.kind,
-        "actor": event.actor,
-        "channel": event.channel,
-        "data": event.data,
-        "at": event.happened_at,
-        "previous": event.previous_hash,
-    }
-    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+def _end_of(stream: str) -> tuple[int, str]:
+    """The number and the hash that the next event follows."""
+    for rows in (AuditEvent.objects, AuditCheckpoint.objects):
+        last = rows.filter(stream=stream).order_by("-number").values_list("number", "hash").first()
+        if last:
+            return last
+    return 0, ""

@@ -341,5 +341,6 @@ class KnownMembers(models.Model):
 
 
 # Models that have a module of their own.
+from approvals.checkpoints import AuditCheckpoint  # noqa: E402, F401
 from approvals.delegations import Delegation  # noqa: E402, F401
 from approvals.tokens import ApiToken  # noqa: E402, F401

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from approvals import rules, verdicts
 from approvals.eligibility import eligibility_of
@@ -20,6 +21,7 @@ from approvals.models import (
     ApprovalRequestQuerySet,
     AuditEvent,
     Ballot,
+    Decision,
     RequestAudience,
     Role,
 )
@@ -158,6 +160,14 @@ def request_get(id: UUID | str) -> ApprovalRequest:
         return ApprovalRequest.objects.get(pk=id)
     except (ApprovalRequest.DoesNotExist, ValidationError, ValueError):
         raise RequestNotFound from None
+
+
+def decision_get(id: UUID | str) -> Decision:
+    """The decision of a request. Errors: RequestNotFound, also for a request that is not decided."""
+    found = Decision.objects.filter(request=request_get(id)).select_related("request").first()
+    if found is None:
+        raise RequestNotFound(_("This request is not decided."))
+    return found
 
 
 def can_see(user: Any, request: ApprovalRequest, now: int) -> bool:

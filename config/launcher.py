@@ -49,6 +49,7 @@ Countersign runs at {url}
   What next: make yourself an account by ./run manage createsuperuser, then sign in. Ctrl-C stops everything.
 """
 WEB_START_SECONDS = 60
+WITHOUT_DATABASE = (["receipt", "verify"], ["receipt", "key"])
 
 
 class CannotStart(Exception):
@@ -128,7 +129,8 @@ def supervise(wanted: list[programs.Program]) -> int:
 
 
 def manage(arguments: list[str]) -> int:
-    database_start()
+    if arguments[:2] not in WITHOUT_DATABASE:
+        database_start()
     _become(programs.manage(*arguments))
     return 1
 

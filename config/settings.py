@@ -18,7 +18,7 @@ import environ
 
 from config import broker, embedded_postgres
 from config.log import logging_config
-from config.secret_key import secret_key_read
+from config.secret_key import secret_file_read, secret_key_read
 from promises.api.schema_settings import SPECTACULAR_SETTINGS  # noqa: F401
 
 # Lets classes of Django that are generic for the type checker (ModelAdmin[...]) be written so at run time.
@@ -175,6 +175,9 @@ WORKFLOWS: dict[str, Any] = {
 APPROVALS = {
     # Accounts in this group are services and agents: whatever a policy asks, they never decide.
     "MACHINES_GROUP": env.str("COUNTERSIGN_MACHINES_GROUP", default="machines"),
+    # Signs receipts, exports and checkpoints of the audit; '' signs nothing. There is no default but in the demo.
+    "SIGNING_KEY": env.str("COUNTERSIGN_SIGNING_KEY", default="")
+    or (secret_file_read(VAR_DIR / "signing_key", size=32) if COUNTERSIGN_DEMO else ""),
 }
 
 # --- Security -----------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from approvals.audit import event_append
 from approvals.errors import AlreadyDecided, ApprovalError, RequestClosed
 from approvals.models import ApprovalRequest, Ballot, Decision, RequestState, SettledPromise
 from approvals.operations.locks import promise_lock, request_lock
+from approvals.receipts import receipt_make
 from promises import store
 from promises.models import Promise
 from promises.states import PromiseState
@@ -73,7 +74,7 @@ def request_decide(
     )
     request.outcome = outcome
     _close(request, RequestState.TIMED_OUT if is_timeout else RequestState.DECIDED, by=by, now=now)
-    event_append(
+    event = event_append(
         str(request.pk),
         "timed_out" if is_timeout else "decided",
         now=now,
@@ -81,6 +82,8 @@ def request_decide(
         channel=channel,
         data={"outcome": outcome, "digest": request.digest, "for": on_behalf_of},
     )
+    decision.receipt = receipt_make(request, decision, ballots, event)
+    decision.save(update_fields=["receipt"])
     value = Value.of(_settled_value(request, decision, ballots))
     store.promise_settle(request.promise_id, PromiseState.RESOLVED, value, now=now)
     pages_tell(request, "timed_out" if is_timeout else "decided")

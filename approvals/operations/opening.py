@@ -36,9 +36,15 @@ def approval_open(
             channel=WORKFLOW,
             data={
                 "promise": promise_id,
+                "execution": request.execution_id,
+                "workflow": workflow,
                 "title": asked.title,
+                "risk": asked.risk,
                 "digest": asked.digest,
+                "policy": request.policy,
+                "outcomes": request.outcomes,
                 "deadline_at": request.deadline_at,
+                "timeout_outcome": request.timeout_outcome,
             },
         )
         if close_if_over(request, promise_lock(request), now) is None:

@@ -9,8 +9,8 @@ from django.contrib.auth.models import Group, User
 from django.db import connection
 
 from approvals import operations
-from approvals.audit import event_hash
 from approvals.cards import card
+from approvals.chains import link_hash
 from approvals.durations import after
 from approvals.errors import (
     AlreadyDecided,
@@ -299,7 +299,7 @@ def test_every_event_holds_the_hash_of_the_one_before(people: People, ask: Ask) 
     decide(request, people["erin"])
     previous = ""
     for number, event in enumerate(events(request), 1):
-        assert (event.number, event.previous_hash, event.hash) == (number, previous, event_hash(event))
+        assert (event.number, event.previous_hash, event.hash) == (number, previous, link_hash(event))
         previous = event.hash
 
 
