@@ -1,1 +1,1 @@
-"""Side-by-side measurements: the workloads of docs/performance.md, ours and the limit of the machine in one run."""
+"""Side-by-side measurements: ours and our peers', in one run."""

@@ -136,7 +136,6 @@ def manage(arguments: list[str]) -> int:
 
 
 def bench(arguments: list[str]) -> int:
-    database_start()
     _become((sys.executable, "-m", "bench", *arguments))
     return 1
 
