@@ -7,8 +7,11 @@ from typing import Any
 
 import structlog
 
+from workflows.observing import place_merge
+
 SHARED_PROCESSORS: list[Any] = [
     structlog.contextvars.merge_contextvars,
+    place_merge,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),

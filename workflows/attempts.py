@@ -10,6 +10,7 @@ from promises.states import PromiseState
 from promises.values import EMPTY, Value
 from workflows import codec
 from workflows.errors import EncodingError, error_to_json
+from workflows.observing import attempt_begins
 from workflows.operations import Operation
 from workflows.stores.base import Lease, Store
 
@@ -21,24 +22,32 @@ _LONGEST_TIMER = 86_400.0
 
 @dataclass(slots=True)
 class Attempt:
-    """What an attempt came to. `retry_in` (seconds): nothing yet. `known`: it is recorded already, as this."""
+    """What an attempt came to. `retry_in` (seconds): nothing yet. `known`: it is recorded already, as this. `error`:
+    why it failed."""
 
     operation: Operation
     state: str = PromiseState.PENDING
     value: Value = EMPTY
     retry_in: float | None = None
     known: PromiseRecord | None = None
+    error: BaseException | None = None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The promise's tags; they say which attempt gave the outcome, unless it was the first."""
+        tags, attempt = self.operation.promise.tags, self.operation.attempt
+        return tags if attempt <= 1 else {**tags, "countersign:attempt": str(attempt)}
 
     def promise(self) -> NewPromise:
         """The settled promise to store."""
         new, started_at = self.operation.promise, self.operation.started_at
-        return NewPromise(new.id, new.timeout_at, new.param, new.tags, self.state, self.value, started_at or None)
+        return NewPromise(new.id, new.timeout_at, new.param, self.tags, self.state, self.value, started_at or None)
 
     def as_record(self) -> PromiseRecord:
         """The promise as it is once stored."""
         promise, started_at = self.operation.promise, self.operation.started_at
         return PromiseRecord(
-            promise.id, self.state, promise.param, self.value, promise.tags, promise.timeout_at, started_at, started_at
+            promise.id, self.state, promise.param, self.value, self.tags, promise.timeout_at, started_at, started_at
         )
 
 
@@ -51,10 +60,36 @@ class _RollBack(Exception):
 
 def attempt_sync(operation: Operation, store: Store, lease: Lease, *, in_thread: bool = False) -> Attempt:
     """Call a plain function; with `atomic` record its outcome in the same transaction. Never raises what the function
-    raises.
+    raises. Call it in a context of its own.
 
     Raises LeaseLost from an atomic step, whose writes are rolled back then.
     """
+    attempt = None
+    operation.attempt += 1
+    end = attempt_begins(operation)
+    try:
+        attempt = _attempt_sync(operation, store, lease)
+        return attempt
+    finally:
+        end(attempt)
+        if in_thread:
+            store.leave_thread()
+
+
+async def attempt_async(operation: Operation, store: Store) -> Attempt:
+    """Await an async function, for as long as its time lasts. Never raises what the function raises. Await it in a
+    context of its own."""
+    attempt = None
+    operation.attempt += 1
+    end = attempt_begins(operation)
+    try:
+        attempt = await _attempt_async(operation, store)
+        return attempt
+    finally:
+        end(attempt)
+
+
+def _attempt_sync(operation: Operation, store: Store, lease: Lease) -> Attempt:
     if not _begin(operation, store):
         return _timed_out(operation)
     try:
@@ -63,13 +98,9 @@ def attempt_sync(operation: Operation, store: Store, lease: Lease, *, in_thread:
         return _succeeded(operation, _call(operation), store)
     except Exception as error:
         return _failed(operation, error, store)
-    finally:
-        if in_thread:
-            store.leave_thread()
 
 
-async def attempt_async(operation: Operation, store: Store) -> Attempt:
-    """Await an async function, for as long as its time lasts. Never raises what the function raises."""
+async def _attempt_async(operation: Operation, store: Store) -> Attempt:
     if not _begin(operation, store):
         return _timed_out(operation)
     left = (operation.deadline - store.now()) / 1000
@@ -104,9 +135,8 @@ def _attempt_atomic(operation: Operation, store: Store, lease: Lease) -> Attempt
 
 
 def _begin(operation: Operation, store: Store) -> bool:
-    """Count the attempt. False when the time is up before it has begun."""
+    """False when the time is up before it has begun."""
     now = store.now()
-    operation.attempt += 1
     operation.started_at = operation.started_at or now
     return now < operation.deadline
 
@@ -141,7 +171,7 @@ def _failed(operation: Operation, error: BaseException, store: Store) -> Attempt
         exc_info=error,
     )
     if delay is None:
-        return Attempt(operation, PromiseState.REJECTED, Value.of(error_to_json(error)))
+        return Attempt(operation, PromiseState.REJECTED, Value.of(error_to_json(error)), error=error)
     if store.now() + delay * 1000 >= operation.deadline:
-        return _timed_out(operation)
-    return Attempt(operation, retry_in=delay)
+        return Attempt(operation, PromiseState.REJECTED_TIMEDOUT, error=error)
+    return Attempt(operation, retry_in=delay, error=error)

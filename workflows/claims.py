@@ -53,8 +53,7 @@ def execute_ready(queues: Sequence[str]) -> int:
             claimed = turn_store.take()
             if not isinstance(claimed, Acquired):
                 return claimed
-            outcome = execute_acquired(turn_store, claimed, hold=leases.held, is_interrupted=leases.is_stopping.is_set)
-            log.info("executed %s: %s", claimed.task.id, outcome)
+            execute_acquired(turn_store, claimed, hold=leases.held, is_interrupted=leases.is_stopping.is_set)
         return NEVER
     finally:
         turn_store.give_back()

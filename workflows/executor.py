@@ -1,7 +1,7 @@
 """One task: acquire it, replay its function, then fulfill, suspend or release it. The same for every store."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -10,6 +10,7 @@ from promises.records import Acquired
 from promises.states import PromiseState
 from promises.values import Value
 from workflows.errors import FunctionNotFound, Halt, InvalidArguments, LeaseLost, ShuttingDown, error_to_json
+from workflows.observing import Observer, Place, activation_begins, at
 from workflows.registry import Registry, Workflow, registry
 from workflows.replay import Activation
 from workflows.stores.base import Store
@@ -30,6 +31,7 @@ def execute(
     services: Mapping[str, Any] = NO_SERVICES,
     hold: Hold = lambda task_id, version: nullcontext(),
     is_interrupted: Callable[[], bool] = lambda: False,
+    observers: Sequence[Observer] = (),
 ) -> str:
     """Carry an execution on as far as it goes now. Returns what became of it, for the log: "fulfilled", "suspended",
     "released", "halted", "refused" (somebody else has it, or it is done) or "lost" (the lease was, on the way).
@@ -41,7 +43,13 @@ def execute(
     if acquired is None:
         return "refused"
     return execute_acquired(
-        store, acquired, functions=functions, services=services, hold=hold, is_interrupted=is_interrupted
+        store,
+        acquired,
+        functions=functions,
+        services=services,
+        hold=hold,
+        is_interrupted=is_interrupted,
+        observers=observers,
     )
 
 
@@ -53,15 +61,23 @@ def execute_acquired(
     services: Mapping[str, Any] = NO_SERVICES,
     hold: Hold = lambda task_id, version: nullcontext(),
     is_interrupted: Callable[[], bool] = lambda: False,
+    observers: Sequence[Observer] = (),
 ) -> str:
     """`execute`, once the lease is held."""
-    task = acquired.task
-    try:
-        with hold(task.id, task.version):
-            return _activate(Activation(store, acquired, services, is_interrupted), functions)
-    except LeaseLost:
-        log.warning("the lease of %s (version %d) was lost; another worker goes on", task.id, task.version)
-        return "lost"
+    task, outcome = acquired.task, "failed"
+    with at(Place.of_task(acquired)):
+        activation = Activation(store, acquired, services, is_interrupted, observers)
+        end = activation_begins(activation)
+        try:
+            with hold(task.id, task.version):
+                outcome = _activate(activation, functions)
+        except LeaseLost:
+            log.warning("the lease of %s (version %d) was lost; another worker goes on", task.id, task.version)
+            outcome = "lost"
+        finally:
+            end(outcome)
+        log.info("executed %s: %s", task.id, outcome)
+    return outcome
 
 
 def _activate(activation: Activation, functions: Registry) -> str:
@@ -70,6 +86,7 @@ def _activate(activation: Activation, functions: Registry) -> str:
         function, args, kwargs = invocation_of(activation.acquired, functions)
         return activation.run(function, args, kwargs)
     except InvalidArguments as error:
+        activation.error = error
         store.fulfill(lease, PromiseState.REJECTED, Value.of(error_to_json(error)))
         return "fulfilled"
     except (
@@ -78,6 +95,7 @@ def _activate(activation: Activation, functions: Registry) -> str:
         BadRequest,
         Unprocessable,
     ) as reason:  # the last two: a call the store will never take
+        activation.error = reason
         log.error("%s is halted: %s", lease.task_id, reason)
         store.halt(lease, f"{type(reason).__name__}: {reason}")
         return "halted"

@@ -12,6 +12,7 @@ from promises.values import EMPTY, Value
 from workflows import codec
 from workflows.context import Info
 from workflows.errors import EncodingError, FunctionNotFound, InvalidArguments, WorkflowError
+from workflows.observing import Place
 from workflows.operations import DurableFuture, Kind, Operation, Options
 from workflows.registry import Workflow, registry
 from workflows.strands import CURRENT, Strand
@@ -61,6 +62,11 @@ class Frame:
             parent.requester,
         )
         return cls(activation, info, Strand(None, operation.id))
+
+    @property
+    def place(self) -> Place:
+        """Where its body runs, for the log."""
+        return Place(self.info.origin_id, self.info.id, self.info.func_name, self.activation.lease.version)
 
     def is_over(self, *, failed: bool) -> bool:
         """Whether all children have settled. Those that a failed body leaves pending are canceled; others are waited

@@ -29,6 +29,7 @@ from workflows.errors import (
 )
 from workflows.frames import Frame
 from workflows.loop import Loop
+from workflows.observing import PLACE, Observer, Place
 from workflows.operations import DurableFuture, Kind, Operation
 from workflows.outcomes import error_of, outcome_of, result_of
 from workflows.registry import Workflow
@@ -55,6 +56,7 @@ class Activation:
     acquired: Acquired
     services: Mapping[str, Any] = field(default_factory=dict)
     is_interrupted: Callable[[], bool] = lambda: False
+    observers: Sequence[Observer] = ()
 
     def __post_init__(self) -> None:
         self.lease = Lease(self.acquired.task.id, self.acquired.task.version)
@@ -71,7 +73,10 @@ class Activation:
         self.cancellation = Cancellation(self)
         self.ended: BaseException | None = None  # why this activation cannot go on
         self.is_closed = False
+        self.error: BaseException | None = None  # what the function raised, or what halted it
         self._threads: ThreadPoolExecutor | None = None
+        self.context = contextvars.copy_context()  # bodies and steps run in copies of it
+        self.context.run(PLACE.set, Place.of_task(self.acquired))
 
     # -- driving
     # -------------------------------------------------------------------------------------------------------------
@@ -112,8 +117,9 @@ class Activation:
         kwargs: Mapping[str, Any],
         operation: Operation | None,
     ) -> Body:
-        context = contextvars.copy_context()
+        context = self.context.copy()
         context.run(CURRENT.set, frame.strand)
+        context.run(PLACE.set, frame.place)
         coroutine = fn(Context(frame), *args, **kwargs)
         body = Body(frame, self.loop.create_task(coroutine, context=context), operation)
         self.bodies.append(body)
@@ -137,6 +143,7 @@ class Activation:
 
     def _fulfill(self, body: Body) -> None:
         self._check_complete()
+        self.error = error_of(body.task)
         state, value = outcome_of(body.task)
         self._store_remote()
         self.store.fulfill(self.lease, state, value)
@@ -273,7 +280,7 @@ class Activation:
             return False
         leaves, self.leaves = self.leaves, []
         if len(leaves) == 1 and not self.in_flight and not leaves[0].is_async:
-            self._end_attempt(attempt_sync(leaves[0], self.store, self.lease))
+            self._end_attempt(self.context.copy().run(attempt_sync, leaves[0], self.store, self.lease))
             self._record_attempts()
             return True
         for operation in leaves:
@@ -303,14 +310,13 @@ class Activation:
     def _start_parallel(self, operation: Operation) -> None:
         self.in_flight += 1
         if operation.is_async:
-            task = self.loop.create_task(attempt_async(operation, self.store), context=contextvars.copy_context())
+            task = self.loop.create_task(attempt_async(operation, self.store), context=self.context.copy())
             operation.running = task
             task.add_done_callback(self._attempt_ended)
             return
         if self._threads is None:
             self._threads = ThreadPoolExecutor(PARALLEL_STEPS, thread_name_prefix="step")
-        context = contextvars.copy_context()
-        work = partial(context.run, attempt_sync, operation, self.store, self.lease, in_thread=True)
+        work = partial(self.context.copy().run, attempt_sync, operation, self.store, self.lease, in_thread=True)
         self._threads.submit(work).add_done_callback(
             lambda done: self.loop.call_soon_threadsafe(self._attempt_ended, done)
         )
