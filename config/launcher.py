@@ -24,6 +24,7 @@ HELP = """\
 ./run lint                ruff, mypy, import contracts, templates
 ./run check               lint, missing migrations, and every test: what CI runs
 ./run bench [OPTIONS]     measurements beside a plain loop
+./run chaos [OPTIONS]     executions while everything around them is killed; what is left is counted
 
 ./run web [--port N] [--host ADDRESS]     one program alone, kept running; each has its place on a server
 ./run worker [OPTIONS]                    (options are Celery's)
@@ -64,6 +65,7 @@ def main(arguments: list[str]) -> int:
         "clock": lambda options: supervise([programs.clock(*options)]),
         "manage": manage,
         "bench": bench,
+        "chaos": chaos,
         "test": checks.test,
         "lint": checks.lint,
         "check": checks.check,
@@ -137,6 +139,11 @@ def manage(arguments: list[str]) -> int:
 
 def bench(arguments: list[str]) -> int:
     _become((sys.executable, "-m", "bench", *arguments))
+    return 1
+
+
+def chaos(arguments: list[str]) -> int:
+    _become((sys.executable, "-m", "bench.chaos", *arguments))
     return 1
 
 

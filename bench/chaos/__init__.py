@@ -1,0 +1,2 @@
+"""Executions while everything around them is killed: `./run chaos`. What must hold is
+counted afterwards."""
