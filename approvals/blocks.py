@@ -1,6 +1,7 @@
 """The typed card: each builder makes one JSON block, frozen with the request. Browsers, mails and programs only render
 it (`templates/approvals/blocks/`)."""
 
+import base64
 import json as jsonlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from approvals.errors import InvalidCard
 Block = dict[str, Any]
 
 CARD_LIMIT = 512 * 1024  # bytes of JSON: a card is read by a person
+IMAGES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff", "image/gif": b"GIF8", "image/webp": b"RIFF"}
 SAFE_SCHEMES = ("http", "https", "mailto")
 
 
@@ -64,6 +66,16 @@ def json(value: Any, title: str = "") -> Block:
 def code(text: str, language: str = "", title: str = "") -> Block:
     """Source text, in a fixed-width face."""
     return {"type": "code", "text": text, "language": language, "title": title}
+
+
+def image(content: bytes, alt: str, title: str = "") -> Block:
+    """A picture (PNG, JPEG, GIF or WebP), kept in the card itself: nothing can change what was seen. `alt` says in
+    words what it shows. Errors: InvalidCard."""
+    kind = next((kind for kind, begins in IMAGES.items() if content.startswith(begins)), None)
+    if kind is None:
+        raise InvalidCard("image() takes the content of a PNG, JPEG, GIF or WebP file.")
+    data = base64.b64encode(content).decode()
+    return {"type": "image", "media": kind, "data": data, "alt": alt, "title": title}
 
 
 def link(label: str, url: str) -> Block:
@@ -130,6 +142,11 @@ def _is_table(block: Mapping[str, Any]) -> bool:
     )
 
 
+def _is_image(block: Mapping[str, Any]) -> bool:
+    is_told = _texts("alt", "data")(block) and block["alt"].strip() != ""
+    return is_told and block.get("media") in IMAGES and re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", block["data"]) is not None
+
+
 _CHECKS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "facts": _is_facts,
     "markdown": _texts("text"),
@@ -137,6 +154,7 @@ _CHECKS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "diff": _texts("old", "new"),
     "json": lambda block: "value" in block,
     "code": _texts("text"),
+    "image": _is_image,
     "link": lambda block: isinstance(block.get("label"), str) and is_safe_url(block.get("url")),
     "metric": _texts("label", "value"),
 }

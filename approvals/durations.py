@@ -8,6 +8,7 @@ from typing import Any, overload
 from approvals.errors import InvalidCard
 from approvals.requirements import principals_listed
 
+_NOT_GIVEN: Any = object()
 _units = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _duration = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*(s|min|m|h|d|w)", re.ASCII)
 
@@ -17,7 +18,7 @@ class After:
     """A deadline and what happens then: `after("24h", then="reject")`. In a calendar only its working time passes."""
 
     duration: timedelta
-    then: str
+    then: Any
     calendar: str = ""
 
 
@@ -30,11 +31,11 @@ class Escalation:
 
 
 @overload
-def after(duration: str | timedelta, *, then: str, calendar: str = "") -> After: ...
+def after(duration: str | timedelta, *, then: Any, calendar: str = "") -> After: ...
 @overload
 def after(duration: str | timedelta, *, to: str | list[str]) -> Escalation: ...
 def after(
-    duration: str | timedelta, *, then: str | None = None, to: str | list[str] | None = None, calendar: str = ""
+    duration: str | timedelta, *, then: Any = _NOT_GIVEN, to: str | list[str] | None = None, calendar: str = ""
 ) -> After | Escalation:
     """When nobody has decided within `duration` ("90s", "30min", "24h", "7d", or a timedelta): with `then` that outcome
     holds (the timeout of a request), with `to` these principals are asked too (an escalation of a policy).
@@ -42,11 +43,11 @@ def after(
     Errors: InvalidCard, InvalidPolicy.
     """
     found = positive(duration)
-    if (then is None) == (to is None):
+    if (then is _NOT_GIVEN) == (to is None):
         raise InvalidCard("after() takes either then= (an outcome) or to= (whom to ask too).")
     if to is not None:
         return Escalation(found, principals_listed([to] if isinstance(to, str) else to))
-    return After(found, str(then), calendar)
+    return After(found, then, calendar)
 
 
 def positive(duration: Any) -> timedelta:

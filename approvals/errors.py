@@ -1,11 +1,14 @@
 """What can go wrong when people decide. The class name is the API's code, its docstring the default message."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promises.errors import CodedError
 
 if TYPE_CHECKING:
+    from approvals.changes import Change
     from approvals.rules import Eligibility
 
 
@@ -53,9 +56,14 @@ class RequestClosed(ApprovalError):
 
 
 class RequestChanged(ApprovalError):
-    """The card has changed since it was shown; read it again and decide then."""
+    """The card has changed since it was shown; read it again and decide then. `changes` lead from the version that was
+    read to the current one; [] when nobody knows what was read."""
 
     status = 412
+
+    def __init__(self, message: str = "", *, digest: str = "", version: int = 0, changes: "Sequence[Change]" = ()):
+        super().__init__(message)
+        self.digest, self.version, self.changes = digest, version, list(changes)
 
 
 class UnknownOutcome(ApprovalError):
@@ -109,6 +117,50 @@ class InvalidDelegation(ApprovalError):
     """The delegation is not well formed: its people or its dates."""
 
     status = 422
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field. `pointer` is a JSON pointer into the answer; `message` and `params` make the
+    sentence, and whoever shows it translates the message first."""
+
+    pointer: str
+    message: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def why(self) -> str:
+        return self.message % self.params if self.params else self.message
+
+
+class InvalidInput(ApprovalError):
+    """The answer does not fit the form; `fields` say what is wrong where."""
+
+    status = 422
+
+    def __init__(self, fields: Sequence[FieldError] = (), message: str = "") -> None:
+        told = "; ".join(f"{found.pointer or '/'}: {found.why}" for found in fields)
+        super().__init__(message or told)
+        self.fields = list(fields)
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, for people: the fields by their names."""
+        return " ".join(
+            f"{found.pointer.strip('/').replace('/', ' ')}: {found.why}".removeprefix(": ") for found in self.fields
+        )
+
+
+class NotApproved(ApprovalError):
+    """People did not approve it, so it was not done."""
+
+    status = 409
+
+
+class NotAnswered(ApprovalError):
+    """The question was closed before anybody answered it."""
+
+    status = 409
 
 
 class InvalidCard(ApprovalError, ValueError):

@@ -1,7 +1,8 @@
-"""Requests for approval and what people said. Rows are written by `operations.py` alone. Times are ms since the
+"""Requests for approval and what people said. Rows are written by `operations` alone. Times are ms since the
 epoch; people are named by their username, which outlives the account."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
+from uuid import uuid4
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
@@ -9,10 +10,15 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from approvals import amendments, outcomes, policies
+from approvals.cards import Card, card_of
 from approvals.counting import Cast
+from approvals.files import File
 from approvals.outcomes import Outcome
 from approvals.policies import Policy
 from promises.times import NEVER
+
+# The columns that hold `Card.content`.
+CONTENT = ("title", "policy", "outcomes", "blocks", "risk", "timeout_outcome", "form", "proposal")
 
 
 class RequestState(models.TextChoices):
@@ -71,9 +77,14 @@ class ApprovalRequest(models.Model):
     policy_name = models.TextField(_("name of the policy"), blank=True)
     outcomes = models.JSONField(_("outcomes"))
     blocks = models.JSONField(_("card"), default=list)
+    form = models.JSONField(_("form"), null=True, blank=True)
+    proposal = models.JSONField(_("proposal"), null=True, blank=True)
+    previous = models.UUIDField(_("follows"), null=True, blank=True)
+    note = models.TextField(_("why it is asked again"), blank=True)
     risk = models.TextField(_("risk"), choices=Risk.choices, default=Risk.MEDIUM)
     digest = models.TextField(_("digest"))
     version = models.IntegerField(_("version"), default=1)
+    revision = models.IntegerField(_("revisions by the workflow"), default=0)
     stage = models.IntegerField(_("stage"), default=0)
     is_stalled = models.BooleanField(_("stalled"), default=False)
     opened_at = models.BigIntegerField(_("asked at"))
@@ -85,6 +96,7 @@ class ApprovalRequest(models.Model):
     amendments = models.JSONField(_("changes of the audience"), default=list)
     claimed_by = models.TextField(_("claimed by"), blank=True)
     claimed_until = models.BigIntegerField(_("claimed until"), null=True, blank=True)
+    closed_reason = models.TextField(_("reason given"), blank=True)
 
     objects = ApprovalRequestQuerySet.as_manager()
 
@@ -121,6 +133,21 @@ class ApprovalRequest(models.Model):
         return self.state == RequestState.PENDING
 
     @property
+    def card(self) -> Card:
+        """What is asked now, as it was frozen."""
+        return card_of(self.content)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The JSON that the digest covers."""
+        return {name: getattr(self, name) for name in CONTENT}
+
+    @property
+    def has_forms(self) -> bool:
+        """Whether an answer may carry input."""
+        return self.form is not None or any("form" in outcome for outcome in self.outcomes)
+
+    @property
     def thawed_policy(self) -> Policy:
         """The policy as it holds for this request now: as frozen, with the amendments."""
         return amendments.amended(policies.thaw(self.policy), map(amendments.thaw, self.amendments))
@@ -131,11 +158,12 @@ class ApprovalRequest(models.Model):
 
     @property
     def thawed_outcomes(self) -> tuple[Outcome, ...]:
-        return outcomes.thaw(self.outcomes)
+        """The outcomes that people can choose."""
+        return tuple(outcome for outcome in outcomes.thaw(self.outcomes) if outcome.offered)
 
     def outcome_named(self, name: str) -> Outcome | None:
-        """The outcome of this name, if the request offers it."""
-        return next((outcome for outcome in self.thawed_outcomes if outcome.name == name), None)
+        """The outcome of this name, whether people or only the deadline may give it."""
+        return next((outcome for outcome in outcomes.thaw(self.outcomes) if outcome.name == name), None)
 
     @property
     def label(self) -> str:
@@ -148,6 +176,59 @@ class ApprovalRequest(models.Model):
         """Approved by people; a deadline never approves."""
         found = self.outcome_named(self.outcome)
         return self.state == RequestState.DECIDED and found is not None and found.kind == "approve"
+
+
+class RequestVersion(models.Model):
+    """What a request asked before it was changed: the content that its digest covers, as people read it. `replaced_by`
+    is empty when the workflow changed it, else who corrected the proposal."""
+
+    request = models.ForeignKey(
+        ApprovalRequest, models.CASCADE, related_name="versions", db_index=False, verbose_name=_("request")
+    )
+    number = models.IntegerField(_("version"))
+    digest = models.TextField(_("digest"))
+    content = models.JSONField(_("content"))
+    replaced_at = models.BigIntegerField(_("replaced at"))
+    replaced_by = models.TextField(_("replaced by"), blank=True)
+
+    class Meta:
+        verbose_name = _("older version")
+        verbose_name_plural = _("older versions")
+        ordering = ("request", "number")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["request", "number"], name="approvals_version_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.request_id} {self.number}"
+
+
+class RequestFile(models.Model):
+    """A file that somebody uploaded into a form of a request. One that no ballot refers to when the request closes is
+    deleted."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    request = models.ForeignKey(ApprovalRequest, models.CASCADE, related_name="files", verbose_name=_("request"))
+    name = models.TextField(_("name"))
+    content_type = models.TextField(_("type"))
+    size = models.IntegerField(_("bytes"))
+    sha256 = models.TextField(_("SHA-256"))
+    content = models.BinaryField(_("content"))
+    uploaded_by = models.TextField(_("uploaded by"))
+    uploaded_at = models.BigIntegerField(_("at"))
+    is_used = models.BooleanField(_("belongs to an answer"), default=False)
+
+    class Meta:
+        verbose_name = _("file")
+        verbose_name_plural = _("files")
+        ordering = ("uploaded_at", "pk")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def as_file(self) -> File:
+        return File(id=str(self.pk), name=self.name, content_type=self.content_type, size=self.size, sha256=self.sha256)
 
 
 class RequestAudience(models.Model):
@@ -202,6 +283,7 @@ class Ballot(models.Model):
     matched = models.JSONField(_("answers as"), default=list)
     outcome = models.TextField(_("outcome"))
     comment = models.TextField(_("comment"), blank=True)
+    input = models.JSONField(_("input"), null=True, blank=True)
     channel = models.TextField(_("channel"))
     digest = models.TextField(_("digest"))
     cast_at = models.BigIntegerField(_("at"))
@@ -241,6 +323,8 @@ class Decision(models.Model):
     by = models.TextField(_("by"), blank=True)
     on_behalf_of = models.TextField(_("in the place of"), blank=True)
     comment = models.TextField(_("comment"), blank=True)
+    input = models.JSONField(_("input"), null=True, blank=True)
+    value = models.JSONField(_("proposal as decided"), null=True, blank=True)
     channel = models.TextField(_("channel"))
     is_timeout = models.BooleanField(_("by the deadline"), default=False)
     digest = models.TextField(_("digest"))

@@ -56,6 +56,7 @@ def _content(
         "on_behalf_of": decision.on_behalf_of or None,
         "timed_out": decision.is_timeout,
         "comment": decision.comment,
+        "input_digest": _digest(decision.input),
         "decided_at": _iso(decision.decided_at),
         "ballots": [_ballot(ballot) for ballot in ballots],
         "audit": {"number": event.number, "hash": event.hash},
@@ -69,9 +70,15 @@ def _ballot(ballot: "Ballot") -> dict[str, Any]:
         "as": list(ballot.matched),
         "outcome": ballot.outcome,
         "comment": ballot.comment,
+        "input_digest": _digest(ballot.input),
         "stage": ballot.stage + 1,
         "at": _iso(ballot.cast_at),
     }
+
+
+def _digest(input: Any) -> str | None:
+    """The input may be long and private: a receipt says only which one it was."""
+    return None if input is None else digest_of(input)
 
 
 def _iso(ms: int) -> str:

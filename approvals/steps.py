@@ -7,83 +7,165 @@ value, which other holders of the promise could have written.
 A runner without Django provides who answers as `services["approvals"]` (see `testing.py`).
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
+from approvals import proposals, schemas
+from approvals.answerers import DURABLE, Answerer
 from approvals.answers import Decision
-from approvals.blocks import Block
-from approvals.cards import Card, card
+from approvals.blocks import Block, blocks_check
+from approvals.cards import Card, card, card_check
 from approvals.durations import After
-from approvals.outcomes import Outcome
+from approvals.errors import ApprovalError, InvalidCard, InvalidInput
+from approvals.outcomes import Outcome, outcomes_of
 from promises.times import to_ms
 from workflows.context import Context
-from workflows.errors import PromiseCanceled, PromiseTimeout, RemoteError, WorkflowError
+from workflows.errors import PromiseCanceled, PromiseTimeout, RemoteError, WorkflowError, portable
 from workflows.operations import DurableFuture
-from workflows.stores.base import Store
+from workflows.retries import Exponential
 
 TAG = "countersign:approval"
+UNCHANGED: Any = object()  # what a revision does not mention
+
+portable(InvalidCard)
+
+# A mistake in the request does not get better by itself.
+_RETRY = Exponential(jitter=0.2, non_retryable=(ApprovalError,))
 
 
-class Answerer(Protocol):
-    """Whoever carries requests to people and answers back. `keeps_deadlines`: it settles the promise when a request's
-    time is over; else the promise's own deadline does."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the author asked: the card, and what it does not hold, the types in which the answer comes back. `forms` are
+    those of the outcomes, by name; `form` that of the request."""
 
-    keeps_deadlines: bool
+    card: Card
+    form: Any = None
+    forms: Mapping[str, Any] | None = None
+    propose: Any = None
 
-    def bind(self, store: Store) -> None:
-        """Told where the promises are, before the first request."""
+    def typed(self, decision: Decision) -> Decision:
+        """The decision with its value and input in the author's types, and so the ballots for its outcome. Errors:
+        InvalidInput, when they refuse what the schema accepted."""
+        ballots = tuple(
+            replace(ballot, input=self._loaded(ballot.outcome, ballot.input))
+            if ballot.outcome == decision.outcome
+            else ballot
+            for ballot in decision.ballots
+        )
+        input = self._loaded(decision.outcome, decision.input)
+        return replace(decision, input=input, value=self.typed_value(decision), ballots=ballots)
 
-    def open_request(self, promise_id: str, execution_id: str, workflow: str, card: dict[str, Any]) -> str:
-        """Show the request to those it asks; opening it again changes nothing. Returns its id."""
+    def typed_value(self, decision: Decision) -> Any:
+        """The decided proposal as the author's own type. Errors: InvalidInput."""
+        return None if decision.value is None else proposals.restored(decision.value, self.propose)
 
-    def read_decision(self, promise_id: str) -> Decision:
-        """What was decided, once the promise has settled."""
+    def but(
+        self, *, question: str | None = None, propose: Any = UNCHANGED, show: Any = UNCHANGED, **more: Any
+    ) -> "Question":
+        """The same, with what is given in its place. Errors: InvalidCard."""
+        if question is not None:
+            more["title"] = question
+        if show is not UNCHANGED:
+            more["blocks"] = tuple(blocks_check(list(show)))
+        if propose is UNCHANGED:
+            return replace(self, card=card_check(replace(self.card, **more)))
+        editable = self.card.proposal.editable if self.card.proposal else ()
+        more["proposal"] = proposals.proposal_of(propose, editable)
+        return replace(self, card=card_check(replace(self.card, **more)), propose=propose)
 
-
-class DurableAnswerer:
-    """The people who sign in: requests are rows, and `approvals.operations` writes them."""
-
-    keeps_deadlines = True
-
-    def bind(self, store: Store) -> None:
-        pass
-
-    def open_request(self, promise_id: str, execution_id: str, workflow: str, card: dict[str, Any]) -> str:
-        from approvals import operations
-        from promises.times import now_ms
-
-        opened = operations.approval_open(promise_id, card, execution_id=execution_id, workflow=workflow, now=now_ms())
-        return str(opened.id)
-
-    def read_decision(self, promise_id: str) -> Decision:
-        from approvals import operations
-        from promises.times import now_ms
-
-        return operations.approval_answer(promise_id, now=now_ms())
-
-
-DURABLE = DurableAnswerer()
+    def _loaded(self, outcome: str, input: Any) -> Any:
+        form = (self.forms or {}).get(outcome, self.form)
+        return None if input is None else schemas.load(form, input)
 
 
 class OpenRequest:
-    """A request that people can see. Awaiting it gives the Decision."""
+    """A request that people can see. Awaiting it gives the Decision, as often as one likes."""
 
-    def __init__(self, ctx: Context, answerer: Answerer, promise: "DurableFuture[Any]", id: str) -> None:
-        self._ctx, self._answerer, self._promise = ctx, answerer, promise
+    def __init__(
+        self, ctx: Context, answerer: Answerer, promise: "DurableFuture[Any]", id: str, question: Question
+    ) -> None:
+        self._ctx, self._answerer, self._promise, self._question = ctx, answerer, promise, question
+        self._revisions = 0
+        self._decision: Decision | None = None
         self.id = id
         self.path = f"/approvals/{id}/"
+
+    @property
+    def url(self) -> str:
+        """The address of its page."""
+        return self._answerer.url(self.path)
 
     def __await__(self) -> Generator[Any, None, Decision]:
         return self._decide().__await__()
 
+    async def revise(
+        self, *, question: str | None = None, propose: Any = UNCHANGED, show: Iterable[Block] = UNCHANGED
+    ) -> bool:
+        """Ask something else instead, while it is open: a new version begins, the ballots of the old one are void, and
+        who had read that one is shown what changed. False when the request was closed before; then awaiting it gives
+        what was decided.
+
+        Errors: InvalidCard.
+        """
+        revised = self._question.but(question=question, propose=propose, show=show)
+        self._revisions += 1
+        is_asked = await self._step(
+            self._answerer.revise_request, self._promise.id, self._revisions, revised.card.to_json()
+        )
+        if is_asked:
+            self._question = revised
+        return bool(is_asked)
+
+    async def withdraw(self, reason: str = "") -> bool:
+        """Take the question back: its decision is `canceled`, with the reason as its comment. False when people, or the
+        deadline, were faster."""
+        return bool(await self._step(self._answerer.withdraw_request, self._promise.id, reason))
+
+    async def resubmit(
+        self,
+        *,
+        question: str | None = None,
+        propose: Any = UNCHANGED,
+        show: Iterable[Block] = UNCHANGED,
+        note: str = "",
+    ) -> "OpenRequest":
+        """Ask again after a decision, most often after `request_changes`: a new request to the same people, that shows
+        what changed since the one before. `note` is what the author has to say to it.
+
+        Errors: InvalidCard.
+        """
+        revised = self._question.but(question=question, propose=propose, show=show, previous=self.id, note=note)
+        return await open_request(self._ctx, revised)
+
     async def _decide(self) -> Decision:
+        request = self
+        while self._decision is None:
+            decision = await request._answer()
+            try:
+                self._decision = request._question.typed(decision)
+            except InvalidInput as refused:
+                request = await request._ask_again(decision, refused)
+        return self._decision
+
+    async def _ask_again(self, decision: Decision, refused: InvalidInput) -> "OpenRequest":
+        """What the form's own type refuses is no fault of the workflow: people are told, and asked once more."""
+        propose = UNCHANGED
+        with suppress(InvalidInput):
+            propose = self._question.typed_value(decision)
+        return await self.resubmit(propose=UNCHANGED if propose is None else propose, note=refused.sentence)
+
+    async def _answer(self) -> Decision:
         # Whatever settled the promise, what counts is what was recorded.
         with suppress(PromiseTimeout, PromiseCanceled, RemoteError):
             await self._promise
-        decision: Decision = await self._ctx.run(self._answerer.read_decision, self._promise.id)
+        decision: Decision = await self._step(self._answerer.read_decision, self._promise.id)
         return decision
+
+    def _step(self, fn: Any, *args: Any) -> "DurableFuture[Any]":
+        return self._ctx.options(retry=_RETRY).run(fn, *args)
 
 
 class Approval:
@@ -101,6 +183,9 @@ class Approval:
         to: Any,
         show: Iterable[Block] = (),
         outcomes: Iterable[Outcome | str] | None = None,
+        form: Any = None,
+        propose: Any = None,
+        editable: Iterable[str] | bool = (),
         risk: str = "medium",
         timeout: After | None = None,  # noqa: ASYNC109 (of the request, not of this call)
         requester: str | None = None,
@@ -111,29 +196,41 @@ class Approval:
         to: whom, as a principal ("user:ana", "group:finance", "permission:app.codename"), a list of them of which one
         is enough, a requirement (`n_of(2, "group:sre")`) or a Policy. never: whom not, although they belong to those
         (`requester()`, "user:ana"). requester: in whose name it is asked; who started the execution unless given.
-        show: blocks. outcomes: approve and reject unless given. timeout: `after("24h", then="reject")`; without it the
-        request waits as long as the execution lives.
+        show: blocks. outcomes: approve and reject unless given. form: what to fill in, a pydantic model (or any type
+        that pydantic knows) or a JSON Schema; a no does not need it. propose: what is proposed; editable: the fields of
+        it that people may correct, True for all. timeout: `after("24h", then="reject")`; without it the request waits
+        as long as the execution lives.
 
         Errors: InvalidCard, InvalidPolicy.
         """
+        answers = outcomes_of(outcomes)
         asked = card(
             question,
             to=to,
             show=show,
-            outcomes=outcomes,
+            outcomes=answers,
+            form=form,
+            propose=propose,
+            editable=editable,
             risk=risk,
             timeout=timeout,
             requester=ctx.info.requester if requester is None else requester,
             never=never,
         )
-        answerer = _answerer(ctx)
-        deadline = None if answerer.keeps_deadlines else await _time_left(ctx, asked)
-        promise = ctx.promise(timeout=deadline, data={"question": asked.title}, tags={TAG: "1"})
-        answerer.bind(promise.activation.store)
-        await promise.created()  # nobody can answer before the answer has a place
-        origin, workflow = ctx.info.origin_id, ctx.info.func_name
-        id = await ctx.run(answerer.open_request, promise.id, origin, workflow, asked.to_json())
-        return OpenRequest(ctx, answerer, promise, id)
+        forms = {outcome.name: outcome.form for outcome in answers if outcome.form is not None}
+        return await open_request(ctx, Question(asked, form, forms, propose))
+
+
+async def open_request(ctx: Context, question: Question) -> OpenRequest:
+    """Make the promise, then the request."""
+    asked, answerer = question.card, _answerer(ctx)
+    deadline = None if answerer.keeps_deadlines else await _time_left(ctx, asked)
+    promise = ctx.promise(timeout=deadline, data={"question": asked.title}, tags={TAG: "1"})
+    answerer.bind(promise.activation.store)
+    await promise.created()  # nobody can answer before the answer has a place
+    origin, workflow = ctx.info.origin_id, ctx.info.func_name
+    step = ctx.options(retry=_RETRY).run(answerer.open_request, promise.id, origin, workflow, asked.to_json())
+    return OpenRequest(ctx, answerer, promise, await step, question)
 
 
 async def _time_left(ctx: Context, asked: Card) -> timedelta | None:
@@ -147,13 +244,16 @@ async def _time_left(ctx: Context, asked: Card) -> timedelta | None:
 
 
 def _answerer(ctx: Context) -> Answerer:
+    """Those who sign in, for whatever is durable: what a runner brings along answers in its own memory only."""
+    if ctx.is_durable:
+        return DURABLE
     found: Answerer | None = ctx.services.get("approvals")
-    if found is None and not ctx.is_durable:
+    if found is None:
         raise WorkflowError(
             'Nobody here can answer an approval: run the workflow with services={"approvals": Humans(...)} '
             "from approvals.testing."
         )
-    return found or DURABLE
+    return found
 
 
 approval = Approval()

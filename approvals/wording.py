@@ -7,7 +7,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
-from approvals.errors import ApprovalError, NotEligible
+from approvals.errors import ApprovalError, FieldError, InvalidInput, NotEligible
 from approvals.policies import Policy
 from approvals.rules import Rule
 from approvals.verdicts import Progress
@@ -35,10 +35,17 @@ def of_rule(rule: Rule) -> str:
     return _(rule.message) % rule.params
 
 
+def of_field(error: FieldError) -> str:
+    """What is wrong with a field."""
+    said = _(error.message)
+    return said % error.params if error.params else said
+
+
 def of_closing(request: "ApprovalRequest") -> str:
     """Who or what closed the request, when, and with which outcome."""
     if request.state == "canceled":
-        return _(_CLOSED.get(request.closed_because, _CLOSED[WITHDRAWN]))
+        told = _(_CLOSED.get(request.closed_because, _CLOSED[WITHDRAWN]))
+        return f"{told} {request.closed_reason}" if request.closed_reason else told
     said = {"by": request.decided_by, "outcome": _(request.label), "at": at(request.decided_at)}
     if request.state == "timed_out":
         return _("The time was over at %(at)s, so it is: %(outcome)s.") % said
@@ -66,6 +73,7 @@ def of_event(event: "AuditEvent", request: "ApprovalRequest") -> str:
         "from": principal_name(event.data.get("from", "")),
         "to": names(event.data.get("to", [])),
         "stage": event.data.get("stage", 0) + 1,
+        "version": event.data.get("version", ""),
     }
     text = _EVENTS.get(event.kind)
     return _(text) % said if text else event.kind
@@ -78,6 +86,7 @@ _EVENTS = {
     "timed_out": gettext_noop("the time was over: %(outcome)s"),
     "canceled": gettext_noop("closed without an answer"),
     "stage": gettext_noop("stage %(stage)d has begun"),
+    "revised": gettext_noop("changed by %(who)s: version %(version)s"),
     "stalled": gettext_noop("stalled: too few people are left to decide"),
     "resumed": gettext_noop("there are enough people to decide again"),
     "claimed": gettext_noop("%(who)s has claimed it"),
@@ -100,6 +109,8 @@ def translated(error: ApprovalError) -> ApprovalError:
     if isinstance(error, NotEligible):
         obstacle = error.eligibility.obstacle if error.eligibility else None
         return type(error)(of_rule(obstacle) if obstacle else _(str(error)), error.eligibility)
+    if isinstance(error, InvalidInput):
+        return InvalidInput([FieldError(found.pointer, of_field(found)) for found in error.fields])
     return type(error)(_(str(error)))
 
 

@@ -10,9 +10,11 @@ from approvals.operations.claiming import approval_claim, approval_release
 from approvals.operations.closing import approval_withdraw, approvals_expire
 from approvals.operations.deciding import Vote, approval_decide
 from approvals.operations.delegating import delegation_create, delegation_revoke
+from approvals.operations.filing import file_add, file_content, file_of
 from approvals.operations.opening import approval_open
 from approvals.operations.rechecking import eligibility_sweep
 from approvals.operations.reminding import alarms_ring, approval_remind
+from approvals.operations.revising import approval_revise, changes_since
 
 __all__ = [
     "Vote",
@@ -26,9 +28,14 @@ __all__ = [
     "approval_reassign",
     "approval_release",
     "approval_remind",
+    "approval_revise",
     "approval_withdraw",
     "approvals_expire",
+    "changes_since",
     "delegation_create",
     "delegation_revoke",
     "eligibility_sweep",
+    "file_add",
+    "file_content",
+    "file_of",
 ]

@@ -24,7 +24,7 @@ def approval_answer(promise_id: str, *, now: int) -> Answer:
             raise ApprovalError(f"The request {request.pk} is still open.")
         decision = Decision.objects.filter(request=request).first()
         ballots = tuple(
-            BallotRecord(ballot.actor, ballot.outcome, ballot.comment, moment_of(ballot.cast_at))
+            BallotRecord(ballot.actor, ballot.outcome, ballot.comment, moment_of(ballot.cast_at), ballot.input)
             for ballot in request.ballots.filter(version=request.version)
         )
     return Answer(
@@ -34,7 +34,10 @@ def approval_answer(promise_id: str, *, now: int) -> Answer:
         timed_out=request.state == RequestState.TIMED_OUT,
         canceled=decision is None,
         by=(decision.by or None) if decision else None,
-        comment=decision.comment if decision else "",
+        comment=decision.comment if decision else request.closed_reason,
+        input=decision.input if decision else None,
+        value=decision.value if decision else None,
+        receipt=decision.receipt if decision else None,
         ballots=ballots,
         digest=request.digest,
         opened_at=moment_of(request.opened_at),

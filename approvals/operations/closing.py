@@ -32,9 +32,7 @@ def close_if_over(request: ApprovalRequest, promise: Promise, now: int) -> str |
         request_cancel(request, wording.EXECUTION_OVER, now)
     elif request.deadline_at is not None and request.deadline_at <= now:
         ballots = list(request.ballots.filter(version=request.version))
-        request_decide(
-            request, request.timeout_outcome, ballots, by="", comment="", channel=TIMER, now=now, is_timeout=True
-        )
+        request_decide(request, request.timeout_outcome, ballots, decisive=None, channel=TIMER, now=now)
     else:
         return None
     return request.state
@@ -51,42 +49,38 @@ def request_decide(
     outcome: str,
     ballots: list[Ballot],
     *,
-    by: str,
-    comment: str,
+    decisive: Ballot | None,
     channel: str,
     now: int,
-    on_behalf_of: str = "",
-    is_timeout: bool = False,
 ) -> None:
-    """Write the decision and settle the promise. The caller holds both locks and has seen that both are pending."""
+    """Write the decision and settle the promise. `decisive` is the ballot that decided it, None for the deadline. The
+    caller holds both locks and has seen that both are pending."""
     offered = request.outcome_named(outcome)
+    by, on_behalf_of = (decisive.actor, decisive.on_behalf_of) if decisive else ("", "")
     decision = Decision.objects.create(
         request=request,
         outcome=outcome,
         kind=offered.kind if offered else "custom",
         by=by,
         on_behalf_of=on_behalf_of,
-        comment=comment,
+        comment=decisive.comment if decisive else "",
+        input=decisive.input if decisive else None,
+        value=request.proposal["value"] if request.proposal else None,
         channel=channel,
-        is_timeout=is_timeout,
+        is_timeout=decisive is None,
         digest=request.digest,
         decided_at=now,
     )
     request.outcome = outcome
-    _close(request, RequestState.TIMED_OUT if is_timeout else RequestState.DECIDED, by=by, now=now)
-    event = event_append(
-        str(request.pk),
-        "timed_out" if is_timeout else "decided",
-        now=now,
-        actor=by,
-        channel=channel,
-        data={"outcome": outcome, "digest": request.digest, "for": on_behalf_of},
-    )
+    kind = "decided" if decisive else "timed_out"
+    _close(request, RequestState.DECIDED if decisive else RequestState.TIMED_OUT, by=by, now=now)
+    data = {"outcome": outcome, "digest": request.digest, "version": request.version, "for": on_behalf_of}
+    event = event_append(str(request.pk), kind, now=now, actor=by, channel=channel, data=data)
     decision.receipt = receipt_make(request, decision, ballots, event)
     decision.save(update_fields=["receipt"])
     value = Value.of(_settled_value(request, decision, ballots))
     store.promise_settle(request.promise_id, PromiseState.RESOLVED, value, now=now)
-    pages_tell(request, "timed_out" if is_timeout else "decided")
+    pages_tell(request, kind)
 
 
 def _settled_value(request: ApprovalRequest, decision: Decision, ballots: list[Ballot]) -> dict[str, Any]:
@@ -95,6 +89,8 @@ def _settled_value(request: ApprovalRequest, decision: Decision, ballots: list[B
         "request": str(request.pk),
         "outcome": decision.outcome,
         "comment": decision.comment,
+        "input": decision.input,
+        "value": decision.value,
         "by": decision.by or None,
         "timed_out": decision.is_timeout,
         "decided_at": _iso(decision.decided_at),
@@ -108,7 +104,7 @@ def _settled_value(request: ApprovalRequest, decision: Decision, ballots: list[B
 def request_cancel(
     request: ApprovalRequest, because: str, now: int, *, by: str = "", channel: str = WORKFLOW, reason: str = ""
 ) -> None:
-    request.closed_because = because
+    request.closed_because, request.closed_reason = because, reason
     _close(request, RequestState.CANCELED, by=by, now=now)
     event_append(
         str(request.pk), "canceled", now=now, actor=by, channel=channel, data={"because": because, "reason": reason}
@@ -121,11 +117,13 @@ def _close(request: ApprovalRequest, state: RequestState, *, by: str, now: int) 
     request.claimed_by, request.claimed_until = "", None
     request.save(
         update_fields=[
-            *("state", "outcome", "decided_at", "decided_by", "is_stalled", "closed_because", "stage"),
-            *("claimed_by", "claimed_until"),
+            *("state", "outcome", "decided_at", "decided_by", "is_stalled", "stage"),
+            *("closed_because", "closed_reason", "claimed_by", "claimed_until"),
         ]
     )
     request.audience.update(is_open=False, closed_at=now)
+    if request.has_forms:
+        request.files.filter(is_used=False).delete()
     if request.policy.get("remind") or request.policy.get("escalate"):
         request.alarms.all().delete()
 

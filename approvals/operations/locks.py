@@ -25,3 +25,12 @@ def promise_lock(request: ApprovalRequest) -> Promise:
         return Promise.objects.select_for_update().only("id", "state", "timeout_at").get(pk=request.promise_id)
     except Promise.DoesNotExist:
         raise PromiseNotFound(f"Promise not found: {request.promise_id}") from None
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a row could have this key: PostgreSQL would fail on any other text."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -45,19 +45,10 @@ def tally(request: ApprovalRequest, ballots: Sequence[Ballot], now: int, *, even
         verdict = verdict_of(request, ballots)
     if isinstance(verdict, Decided):
         last = next(ballot for ballot in reversed(ballots) if ballot.outcome == verdict.outcome)
-        request_decide(
-            request,
-            verdict.outcome,
-            list(ballots),
-            by=last.actor,
-            on_behalf_of=last.on_behalf_of,
-            comment=last.comment,
-            channel=last.channel,
-            now=now,
-        )
+        request_decide(request, verdict.outcome, list(ballots), decisive=last, channel=last.channel, now=now)
         return
     if verdict.stage != request.stage:
-        _stage_begin(request, verdict.stage, now)
+        _stage_begin(request, verdict.stage, ballots, now)
     is_stalled = isinstance(verdict, Stalled)
     if is_stalled != request.is_stalled:
         event_append(str(request.pk), "stalled" if is_stalled else "resumed", now=now, channel=WORKFLOW)
@@ -102,9 +93,10 @@ def _next_escalation(request: ApprovalRequest) -> Alarm | None:
     return request.alarms.filter(kind=Alarm.Kind.ESCALATE).order_by("number").first()
 
 
-def _stage_begin(request: ApprovalRequest, stage: int, now: int) -> None:
+def _stage_begin(request: ApprovalRequest, stage: int, ballots: Sequence[Ballot], now: int) -> None:
     request.stage, request.claimed_by, request.claimed_until = stage, "", None
     event_append(str(request.pk), "stage", now=now, channel=WORKFLOW, data={"stage": stage})
     audience_renew(request)
-    if not request.thawed_policy.excludes_same_person:  # they may be asked again
-        request.audience.filter(role=Role.DONE).delete()
+    if not request.thawed_policy.excludes_same_person:  # they may be asked again, if they have not answered here
+        here = [f"user:{person}" for b in ballots if b.stage == stage for person in b.as_cast.people]
+        request.audience.filter(role=Role.DONE).exclude(principal__in=here).delete()

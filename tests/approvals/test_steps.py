@@ -244,10 +244,10 @@ def test_a_test_can_answer_for_somebody(waiting: tuple[Humans, dict[str, Any]]) 
     request = humans["bob"].inbox.one("Buy*")
     assert humans["ana"].inbox == []
     with pytest.raises(NotEligible):
-        humans["ana"].approve(request)
-    humans["bob"].reject(request, "too dear")
+        humans["ana"].reads(request).approve()
+    request.reject("too dear")
     with pytest.raises(AlreadyDecided):
-        humans["carol"].approve(request)
+        humans["carol"].reads(request).approve()
 
 
 def test_without_anybody_to_answer_local_mode_says_what_is_missing() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import examples
 from approvals.errors import NotEligible
-from approvals.testing import HeldRequest, Humans
+from approvals.testing import Asked, Humans
 from examples.fleet import MemoryFleet
 from examples.ledger import MemoryLedger
 from examples.workflows import expense, release
@@ -42,11 +42,11 @@ class Stage:
         while self.runner.step():
             pass
 
-    def asked(self, person: str) -> HeldRequest:
+    def asked(self, person: str) -> Asked:
         return self.humans[person].inbox.one()
 
     def decide(self, person: str, outcome: str = "approve", comment: str = "") -> None:
-        self.humans[person].decide(self.asked(person), outcome, comment)
+        self.asked(person).decide(outcome, comment)
         self.go_on()
 
     def settle_checks(self, run: str, state: str = PromiseState.RESOLVED, value: Any = True) -> None:
@@ -113,7 +113,7 @@ def test_neither_the_claimant_nor_the_sender_decides(stage: Stage, claimant: str
     run = stage.start(expense, claimant, SAMPLE, requester=starter)
     request = stage.asked("carol")
     with pytest.raises(NotEligible):
-        stage.humans["bob"].approve(request)
+        stage.humans["bob"].reads(request).approve()
     stage.decide("carol")
     assert stage.result(run)["status"] == "booked"
 
