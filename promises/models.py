@@ -85,11 +85,12 @@ class Task(models.Model):
     progress = models.IntegerField(default=0)
     halt_reason = models.TextField(default="", blank=True)
     # Whose line of the queue it stands in: the function, and whether it has been executed before; `rank` is its place,
-    # NULL while it is not ready (see `promises/sql/06_wake.sql`).
+    # NULL while it is not ready (see `promises/sql/06_wake.sql`). `ready_at`: since when it was, before its last lease.
     func = models.TextField(default="")
     is_started = models.BooleanField(default=False)
     priority = models.SmallIntegerField(default=0)
     rank = models.BigIntegerField(null=True, blank=True)
+    ready_at = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         verbose_name = _("task")
@@ -106,6 +107,8 @@ class Task(models.Model):
             # What a limit asks: how many are being executed?
             models.Index(fields=["func", "target"], condition=Q(state=TaskState.ACQUIRED), name="promises_task_held"),
             models.Index(fields=["id"], condition=Q(state=TaskState.HALTED), name="promises_task_halted"),
+            # What the metrics ask: how many are suspended?
+            models.Index(fields=["target"], condition=Q(state=TaskState.SUSPENDED), name="promises_task_suspended"),
         ]
 
     def __str__(self) -> str:

@@ -62,11 +62,13 @@ class NewPromise:
 
 @dataclass(frozen=True, slots=True)
 class Acquired:
-    """A lease: the task with its new version, its promise, and the other promises of its branch known so far."""
+    """A lease: the task with its new version, its promise, and the other promises of its branch known so far.
+    `ready_at` (ms): since when the task had been ready; None where nobody notes it."""
 
     task: TaskRecord
     promise: PromiseRecord
     preload: list[PromiseRecord]
+    ready_at: int | None = None
 
     @property
     def is_leased(self) -> bool:

@@ -3,8 +3,6 @@
 from django.db import migrations, models
 from django.db.models import Q
 
-from promises import sql
-
 
 class Migration(migrations.Migration):
     dependencies = [("promises", "0005_graphs")]
@@ -14,5 +12,4 @@ class Migration(migrations.Migration):
             "task",
             models.Index(fields=["target", "rank"], condition=Q(rank__isnull=False), name="promises_task_first"),
         ),
-        migrations.RunPython(sql.install, sql.remove),
     ]

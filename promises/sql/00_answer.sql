@@ -5,14 +5,15 @@ CREATE TYPE promises_answer AS (
     status int, message text, wakes jsonb,
     task_id text, task_state text, task_version int, task_resumes int, task_pid text, task_ttl bigint, task_halt_reason text,
     id text, state text, param_headers jsonb, param_data text, value_headers jsonb, value_data text, tags jsonb,
-    timeout_at bigint, created_at bigint, settled_at bigint
+    timeout_at bigint, created_at bigint, settled_at bigint,
+    task_ready_at bigint -- of a lease: since when the task had been waiting for it
 );
 
 -- A refusal: status and message, and the wake-ups of a deadline that was applied on the way: they must not be lost with it.
 CREATE FUNCTION promises_refusal(p_status int, p_message text, p_wakes jsonb DEFAULT NULL)
 RETURNS promises_answer LANGUAGE sql IMMUTABLE AS $$
     SELECT ROW(p_status, p_message, p_wakes, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-               NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer
+               NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer
 $$;
 
 -- Whether a promise is past its deadline and nobody has got round to writing it.
@@ -38,6 +39,7 @@ BEGIN
         t.id, CASE WHEN t.id IS NULL THEN NULL WHEN promises_is_over(p, p_now) THEN 'fulfilled' ELSE t.state END,
         t.version, t.resumes, t.pid, t.ttl, t.halt_reason,
         p.id, promises_state_at(p, p_now), p.param_headers, p.param_data, p.value_headers, p.value_data, p.tags, p.timeout_at,
-        p.created_at, CASE WHEN promises_is_over(p, p_now) THEN p.timeout_at ELSE p.settled_at END)::promises_answer;
+        p.created_at, CASE WHEN promises_is_over(p, p_now) THEN p.timeout_at ELSE p.settled_at END,
+        t.ready_at)::promises_answer;
 END
 $$;

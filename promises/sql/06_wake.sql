@@ -6,6 +6,11 @@ CREATE FUNCTION promises_rank(p_priority int, p_now bigint) RETURNS bigint LANGU
     SELECT p_now - p_priority * 60000::bigint
 $$;
 
+-- The time since which the task of that rank is ready. Locks nothing.
+CREATE FUNCTION promises_ready_at(p_priority int, p_rank bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_rank + p_priority * 60000::bigint
+$$;
+
 -- The wake-up of a task that has just become ready: whoever listens on the channel learns its target when this commits; what is
 -- answered is for the broker. Locks nothing.
 CREATE FUNCTION promises_wake(p_id text, p_version int, p_target text) RETURNS jsonb LANGUAGE plpgsql AS $$

@@ -35,7 +35,7 @@ BEGIN
                resumes = CASE WHEN w.state = 'suspended' THEN 1 ELSE w.resumes + 1 END,
                due_at = CASE WHEN w.state = 'suspended' THEN p_now + p_retry ELSE w.due_at END,
                dispatches = CASE WHEN w.state = 'suspended' THEN 1 ELSE w.dispatches END,
-               rank = CASE WHEN w.state = 'suspended' THEN promises_rank(w.priority, p_now) ELSE w.rank END
+               rank = CASE WHEN w.state = 'suspended' THEN promises_rank(w.priority, p_settled_at) ELSE w.rank END
           FROM promises_promise a
          WHERE w.id = v_awaiter AND w.state <> 'fulfilled' AND a.id = w.id AND a.state = 'pending' AND a.timeout_at > p_now
         RETURNING w.* INTO t;

@@ -23,14 +23,14 @@ DECLARE
 BEGIN
     UPDATE promises_task
        SET state = 'acquired', version = version + 1, resumes = 0, pid = p_pid, ttl = p_ttl, due_at = p_now + p_ttl, dispatches = 0,
-           rank = NULL, is_started = true
+           ready_at = promises_ready_at(priority, rank), rank = NULL, is_started = true
      WHERE id = p_id RETURNING * INTO t;
     SELECT * INTO p FROM promises_promise WHERE id = p_id;
     RETURN NEXT promises_answer_of(p, t, 200, p_wakes, p_now);
     RETURN QUERY
         SELECT 200, NULL::text, NULL::jsonb, NULL::text, NULL::text, NULL::int, NULL::int, NULL::text, NULL::bigint, NULL::text,
                c.id, promises_state_at(c, p_now), c.param_headers, c.param_data, c.value_headers, c.value_data, c.tags, c.timeout_at,
-               c.created_at, CASE WHEN promises_is_over(c, p_now) THEN c.timeout_at ELSE c.settled_at END
+               c.created_at, CASE WHEN promises_is_over(c, p_now) THEN c.timeout_at ELSE c.settled_at END, NULL::bigint
           FROM promises_branch(p_id, coalesce(p.tags ->> 'resonate:branch', p_id)) c;
 END
 $$;
@@ -206,7 +206,7 @@ BEGIN
     INSERT INTO promises_callback (awaited, awaiter) SELECT unnest(p_awaited), p_id ON CONFLICT DO NOTHING;
     UPDATE promises_task SET state = 'suspended', resumes = 0, pid = NULL, ttl = NULL, due_at = NULL, crashes = 0 WHERE id = p_id;
     RETURN NEXT ROW(200, NULL, wakes, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
+                    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
 END
 $$;
 
@@ -256,7 +256,7 @@ BEGIN
         wakes := jsonb_build_array(promises_wake(t.id, t.version, t.target));
     END IF;
     RETURN NEXT ROW(200, NULL, wakes, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
+                    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
 END
 $$;
 
@@ -286,13 +286,13 @@ BEGIN
         RETURN NEXT promises_refusal(404, 'Task not found', wakes);
     ELSIF t.state = 'fulfilled' THEN
         RETURN NEXT ROW(409, 'Task is fulfilled', wakes, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
+                        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
     ELSIF p_version IS NOT NULL AND (t.version <> p_version OR t.state <> 'acquired') THEN
         RETURN NEXT promises_refusal(409, 'Task has another version');
     ELSE
         UPDATE promises_task SET state = 'halted', pid = NULL, ttl = NULL, due_at = NULL, rank = NULL, halt_reason = p_reason WHERE id = p_id;
         RETURN NEXT ROW(200, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
+                        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
     END IF;
 END
 $$;
@@ -315,6 +315,6 @@ BEGIN
     END IF;
     RETURN NEXT ROW(CASE WHEN t.id IS NULL THEN 409 ELSE 200 END, CASE WHEN t.id IS NULL THEN 'Task is not halted' END, wakes,
                     NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
+                    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::promises_answer;
 END
 $$;

@@ -40,7 +40,7 @@ BEGIN
             halted := halted + 1;
         ELSE
             -- A dispatch nobody answers is repeated ever more slowly: a backlog must not be fed with copies of itself.
-            UPDATE promises_task SET state = 'pending', pid = NULL, ttl = NULL, rank = coalesce(rank, promises_rank(priority, p_now)),
+            UPDATE promises_task SET state = 'pending', pid = NULL, ttl = NULL, rank = coalesce(rank, promises_rank(priority, due_at)),
                    crashes = CASE WHEN r.state = 'acquired' THEN deaths ELSE r.crashes END,
                    progress = CASE WHEN r.state = 'acquired' THEN known ELSE r.progress END,
                    dispatches = CASE WHEN r.state = 'acquired' THEN 1 ELSE r.dispatches + 1 END,

@@ -250,5 +250,6 @@ def _check_pending(promises: Sequence[NewPromise]) -> None:
             check_new(promise.id, promise.timeout_at, promise.param, promise.tags)
 
 
-def _acquired(rows: list[tuple[object, ...]]) -> Acquired:
-    return Acquired(task_of(rows[0]), promise_of(rows[0]), [promise_of(row) for row in rows[1:]])
+def _acquired(rows: list[tuple[Any, ...]]) -> Acquired:
+    preload = [promise_of(row) for row in rows[1:]]
+    return Acquired(task_of(rows[0]), promise_of(rows[0]), preload, rows[0][20])

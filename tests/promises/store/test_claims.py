@@ -75,6 +75,17 @@ class TestOrder:
         assert order[:2] == ["urgent", "plain"]
         assert set(order[2:]) == {"too late", "can wait"}
 
+    @pytest.mark.parametrize("priority", [0, 7])
+    def test_a_lease_tells_since_when_its_task_was_ready(self, priority: int) -> None:
+        of("f", "p", priority=priority)
+        assert acquire("p", now=NOW + 10).ready_at == NOW
+        create("p:1", timeout_at=NOW + 50, origin="p", timer="true")
+        store.task_suspend("p", 1, ["p:1"], now=NOW + 11)
+        store.timeouts_sweep(NOW + 60)
+        assert acquire("p", now=NOW + 70).ready_at == NOW + 50, "the deadline, however late the clock was"
+        store.timeouts_sweep(NOW + 70 + TTL + 5)
+        assert acquire("p", now=NOW + 70 + TTL + 9).ready_at == NOW + 70 + TTL, "the end of the lapsed lease"
+
     def test_only_the_queues_that_were_asked_for_earlier_ones_first(self) -> None:
         of("f", "other", queue="other")
         of("f", "mine", now=NOW + 5)
