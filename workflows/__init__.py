@@ -14,6 +14,7 @@ from workflows.errors import (
 from workflows.operations import DurableFuture
 from workflows.registry import Workflow, registry, workflow
 from workflows.retries import Constant, Exponential, Linear, Never, Retry
+from workflows.steps import step
 
 __all__ = [
     "Constant",
@@ -34,5 +35,6 @@ __all__ = [
     "WorkflowError",
     "portable",
     "registry",
+    "step",
     "workflow",
 ]

@@ -115,6 +115,12 @@ def invocation_of(acquired: Acquired, functions: Registry) -> tuple[Workflow[...
         args, kwargs = list(call.get("args", [])), dict(call.get("kwargs", {}))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InvalidArguments('The promise\'s param does not name a function: {"func", "args", "version"}.') from None
-    function = functions.get(name, version)
+    try:
+        function = functions.get(name, version)
+    except FunctionNotFound as missing:
+        raise FunctionNotFound(
+            f"{missing} Bring this function back, or let one that can replay its record take over: "
+            f".replaces({name!r}, version={version}); then continue this task."
+        ) from None
     args, kwargs = function.bind(args, kwargs)
     return function, args, kwargs

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from functools import lru_cache, partial
-from inspect import iscoroutinefunction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promises.records import NewPromise
@@ -15,6 +14,7 @@ from workflows.errors import EncodingError, FunctionNotFound, InvalidArguments, 
 from workflows.observing import Place
 from workflows.operations import DurableFuture, Kind, Operation, Options
 from workflows.registry import Workflow, registry
+from workflows.steps import is_async, name_of
 from workflows.strands import CURRENT, Strand
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class Frame:
     ) -> DurableFuture[Any]:
         codec.check_call(fn.fn, fn.name, args, kwargs)
         operation = self._operation(Kind.NESTED, fn.name, options, codec.result_type(fn.fn))
+        operation.function = fn
         future = self.activation.register(operation)
         if not future.done():
             self.activation.nested.append((operation, fn, args, kwargs))
@@ -115,7 +116,7 @@ class Frame:
         is_detached: bool = False,
     ) -> DurableFuture[Any]:
         function = fn if isinstance(fn, Workflow) else _registered(fn, options.version)
-        name = fn if isinstance(fn, str) else fn.name
+        name = function.name if function else str(fn)
         version = options.version or (function.version if function else 1)
         param = invocation(name, version, args, kwargs)
         operation = self._operation(
@@ -136,6 +137,7 @@ class Frame:
             own_branch=True,
             is_detached=is_detached,
         )
+        operation.function = function
         return self.activation.register(operation)
 
     def call_sleep(self, duration: timedelta, wake_at: int | None, options: Options) -> DurableFuture[None]:
@@ -191,19 +193,6 @@ class Frame:
                 "a workflow that calls others passes them to ctx.run as a @workflow, which gets a context of its own."
             )
         return strand
-
-
-@lru_cache(maxsize=4096)
-def is_async(fn: Callable[..., Any]) -> bool:
-    """Whether calling it gives a coroutine; also for objects whose `__call__` is async."""
-    return iscoroutinefunction(fn) or iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
-
-
-def name_of(fn: Callable[..., Any]) -> str:
-    """The name a step is recorded under: it must stay the same as long as executions run that called it."""
-    while isinstance(fn, partial):
-        fn = fn.func
-    return str(getattr(fn, "__name__", type(fn).__name__))
 
 
 def invocation(name: str, version: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Value:

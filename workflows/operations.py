@@ -13,6 +13,7 @@ from workflows.retries import DEFAULT, Retry
 
 if TYPE_CHECKING:
     from workflows.frames import Frame
+    from workflows.registry import Workflow
     from workflows.replay import Activation
 
 T = TypeVar("T")
@@ -58,6 +59,7 @@ class Operation:
     annotation: Any
     promise: NewPromise
     future: "DurableFuture[Any]" = field(init=False)
+    function: "Workflow[..., Any] | None" = None  # the workflow that is called, if it is known here
     call: Callable[[], Any] | None = None
     is_async: bool = False
     attempt: int = 0

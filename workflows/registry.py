@@ -1,6 +1,7 @@
 """(name, version) -> function. An execution keeps the version it started with; nothing here ever picks another for
-it."""
+it, unless a function says that it replaces that version."""
 
+import copy
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,6 +42,8 @@ class Workflow(Generic[P, R]):
         self.queue = queue
         self.priority = priority
         self.limits = limits
+        self.names = {name}  # and those of what it replaces: what its promises may be recorded as
+        self.replaced_by: Workflow[P, R] | None = None
         self.__doc__ = fn.__doc__
         self.__name__ = name
         self.__module__ = fn.__module__
@@ -52,6 +55,23 @@ class Workflow(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<workflow {self.name} v{self.version}>"
+
+    @property
+    def source(self) -> str:
+        """Where the function is defined."""
+        return f"{self.fn.__module__}.{self.fn.__qualname__}"
+
+    def replaces(self, name: str, version: int = 1) -> "Workflow[P, R]":
+        """Executions recorded as this name and version go on with this function, which must be able to replay what they
+        have recorded (`assert_replays` proves it). They keep their version: `ctx.info.version` tells. Returns itself.
+
+        Errors: ValueError, while another function is registered so.
+        """
+        past = copy.copy(self)
+        past.name, past.version, past.replaced_by = name, version, self
+        registry.add(past)
+        self.names.add(name)
+        return self
 
     @property
     def signature(self) -> Signature:
@@ -140,10 +160,11 @@ class Registry:
         """Register it; the same source registering again replaces itself (a reload), another function under its name
         is refused."""
         known = self._functions.get((function.name, function.version))
-        if known and (known.fn.__module__, known.fn.__qualname__) != (function.fn.__module__, function.fn.__qualname__):
+        is_past = function.replaced_by is not None
+        if known and (known.source, known.replaced_by is not None) != (function.source, is_past):
             raise ValueError(
-                f"{function.fn.__module__}.{function.fn.__qualname__} registers {function!r}, which "
-                f"{known.fn.__module__}.{known.fn.__qualname__} is already; give one of them another name or version."
+                f"{function.source} {'replaces' if is_past else 'registers'} {function!r}, which {known.source} is "
+                "already; give one of them another name or version, or remove it."
             )
         self._functions[function.name, function.version] = function
 
@@ -152,12 +173,9 @@ class Registry:
 
         Errors: FunctionNotFound, telling what there is.
         """
-        versions = sorted(v for n, v in self._functions if n == name)
-        if version is None and versions:
-            version = versions[-1]
-        found = self._functions.get((name, version or 0))
+        found = self._functions.get((name, version)) if version is not None else self._newest(name)
         if found is None:
-            raise FunctionNotFound(self._explain(name, version, versions))
+            raise FunctionNotFound(self._explain(name, version))
         return found
 
     def all(self) -> list[Workflow[..., Any]]:
@@ -165,10 +183,19 @@ class Registry:
         return [self.get(name) for name in self.names()]
 
     def names(self) -> list[str]:
-        return sorted({name for name, _ in self._functions})
+        return sorted({name for (name, _), function in self._functions.items() if function.replaced_by is None})
 
-    def _explain(self, name: str, version: int | None, versions: list[int]) -> str:
-        if versions:
+    def _versions(self, name: str) -> list[int]:
+        return sorted(version for known, version in self._functions if known == name)
+
+    def _newest(self, name: str) -> Workflow[..., Any] | None:
+        """The one to start; under a name of the past, the function that replaces it."""
+        found = [self._functions[name, version] for version in self._versions(name)]
+        current = [function for function in found if function.replaced_by is None]
+        return current[-1] if current else found[-1].replaced_by if found else None
+
+    def _explain(self, name: str, version: int | None) -> str:
+        if versions := self._versions(name):
             return f"Workflow {name!r} has no version {version}; registered: {', '.join(map(str, versions))}."
         return f"No workflow is registered as {name!r}. Registered: {', '.join(self.names()) or 'none'}."
 

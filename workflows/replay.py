@@ -20,6 +20,7 @@ from promises.values import CANCELED_BY_CALLER, EMPTY
 from workflows.attempts import Attempt, attempt_async, attempt_sync
 from workflows.cancellation import Cancellation, is_by_caller
 from workflows.context import Context
+from workflows.determinism import difference
 from workflows.errors import (
     Halt,
     NonDeterminism,
@@ -222,13 +223,8 @@ class Activation:
         return future
 
     def _check_same(self, operation: Operation, known: PromiseRecord) -> None:
-        if known.func != operation.func:
-            raise self._halt(
-                NonDeterminism(
-                    f"{operation.id} is recorded as {known.func or 'another kind of promise'!r}, but the code now asks "
-                    f"for {operation.func!r}. The function changed under a running execution, or is not deterministic."
-                )
-            )
+        if reason := difference(operation, known):
+            raise self._halt(NonDeterminism(reason))
 
     def _check_complete(self) -> None:
         """A body that ends without having asked for all that is recorded took another path than the one on record."""

@@ -1,0 +1,37 @@
+"""Whether a call that a body makes is the one that is recorded in its place; if it is not, what to tell whoever has to
+mend it."""
+
+from promises.records import PromiseRecord
+from workflows.operations import Kind, Operation
+
+ANOTHER_VERSION = "Give a function that makes other calls another version (docs/guides/versions.md)."
+
+
+def difference(operation: Operation, known: PromiseRecord) -> str:
+    """What was recorded and what is asked now, with what to do about it; '' when it is the same call, whatever its
+    arguments."""
+    recorded, asked = known.tags.get("resonate:scope"), operation.promise.tags["resonate:scope"]
+    if not _is_named_so(operation, known.func):
+        return (
+            f"{operation.id} is recorded as {known.func or 'another kind of promise'!r}, but the code now asks for "
+            f"{operation.func!r}. The function changed under a running execution, or is not deterministic. "
+            f"{_renamed(operation, known.func)}{ANOTHER_VERSION}"
+        )
+    if recorded not in (None, asked):
+        return (
+            f"{operation.id} is recorded as a {recorded} call of {known.func!r}, but the code now makes it a {asked} "
+            f"one (ctx.run is local, ctx.rpc global). {ANOTHER_VERSION}"
+        )
+    return ""
+
+
+def _is_named_so(operation: Operation, func: str) -> bool:
+    return func == operation.func or (operation.function is not None and func in operation.function.names)
+
+
+def _renamed(operation: Operation, old: str) -> str:
+    new = operation.func
+    if not old or old.startswith("ctx.") or new.startswith("ctx."):
+        return ""
+    keep = f"@step(name={old!r})" if operation.kind is Kind.LEAF else f"{new}.replaces({old!r})"
+    return f"If {old!r} was only renamed, say so: {keep}. "
