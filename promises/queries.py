@@ -30,6 +30,20 @@ def promise_graph(root_id: str, *, now: int, limit: int | None = 5000) -> list[P
     return [project(record_of(row), now) for row in rows]
 
 
+def promise_graph_stored(root_id: str) -> tuple[list[PromiseRecord], list[TaskRecord]]:
+    """The whole call graph of an execution and its tasks, as they are stored at one moment: a deadline that has passed
+    and was not applied yet is not applied here. The root first, then in id order; ([], []) when there is none."""
+    columns = ", ".join(f"p.{column}" for column in COLUMNS.split(", "))
+    rows = execute(
+        f"""SELECT {columns}, t.state, t.version, t.halt_reason
+              FROM promises_promise p LEFT JOIN promises_task t ON t.id = p.id
+             WHERE p.id = %s OR (p.id >= %s AND p.id < %s) ORDER BY p.id""",
+        (root_id, root_id + ":", root_id + ";"),
+    )
+    tasks = [TaskRecord(row[0], row[-3], row[-2], halt_reason=row[-1]) for row in rows if row[-3] is not None]
+    return [record_of(row) for row in rows], tasks
+
+
 def executions() -> PromiseQuerySet:
     """The root promises that execute a function, newest first."""
     return Promise.objects.roots().filter(tags__has_key="resonate:target").order_by("-created_at", "-id")

@@ -1,6 +1,8 @@
 """Whether a call that a body makes is the one that is recorded in its place; if it is not, what to tell whoever has to
 mend it."""
 
+from collections.abc import Collection, Iterator, Mapping
+
 from promises.records import PromiseRecord
 from workflows.operations import Kind, Operation
 
@@ -23,6 +25,33 @@ def difference(operation: Operation, known: PromiseRecord) -> str:
             f"one (ctx.run is local, ctx.rpc global). {ANOTHER_VERSION}"
         )
     return ""
+
+
+def unasked(recorded: Mapping[str, PromiseRecord], asked: Collection[str]) -> str:
+    """What is recorded of functions that have run again, and was not asked for by them, as a message; '' for nothing.
+
+    What a settled function had called is not asked for again, and what another execution has called not here.
+    """
+    missing = [
+        f"{id} ({promise.func})"
+        for id, promise in recorded.items()
+        if id not in asked and promise.func and not any(_keeps_its_own(recorded.get(above)) for above in _above(id))
+    ]
+    if not missing:
+        return ""
+    shown = ", ".join(sorted(missing)[:5])
+    return f"The function no longer asks for what is recorded: {shown}. {ANOTHER_VERSION}"
+
+
+def _above(id: str) -> Iterator[str]:
+    """The ids that this one is below: `r:1.2.3` -> `r:1.2`, `r:1`."""
+    while "." in id:
+        id = id.rpartition(".")[0]
+        yield id
+
+
+def _keeps_its_own(promise: PromiseRecord | None) -> bool:
+    return promise is not None and (not promise.is_pending or "resonate:target" in promise.tags)
 
 
 def _is_named_so(operation: Operation, func: str) -> bool:

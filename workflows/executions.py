@@ -10,12 +10,13 @@ from typing import Any, Generic, TypeVar
 
 from promises import store
 from promises.errors import PromiseNotFound
-from promises.queries import promise_graph
+from promises.queries import promise_graph, promise_graph_stored
 from promises.records import NewPromise, PromiseRecord
 from promises.times import NEVER, now_ms
 from workflows import codec
 from workflows.errors import ExecutionNotFound, FunctionNotFound, InvalidId
 from workflows.frames import invocation, root_tags
+from workflows.histories import History
 from workflows.outcomes import result_of
 from workflows.registry import Workflow, registry
 from workflows.stores.durable import DurableStore
@@ -123,6 +124,16 @@ class Handle(Generic[R]):
     def tree(self) -> list[PromiseRecord]:
         """Its call graph: the root first, then all promises in id order."""
         return promise_graph(self.id, now=now_ms(), limit=None)
+
+    def history(self) -> History:
+        """What it has recorded so far, to be kept and replayed (`workflows.testing.assert_replays`).
+
+        Errors: ExecutionNotFound.
+        """
+        promises, tasks = promise_graph_stored(self.id)
+        if not tasks:
+            raise self._not_found()
+        return History(promises, {task.id: task for task in tasks})
 
     def _not_found(self) -> ExecutionNotFound:
         return ExecutionNotFound(f"There is no execution {self.id!r}.")

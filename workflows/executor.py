@@ -70,7 +70,7 @@ def execute_acquired(
         end = activation_begins(activation)
         try:
             with hold(task.id, task.version):
-                outcome = _activate(activation, functions)
+                outcome = activate(activation, functions)
         except LeaseLost:
             log.warning("the lease of %s (version %d) was lost; another worker goes on", task.id, task.version)
             outcome = "lost"
@@ -80,7 +80,8 @@ def execute_acquired(
     return outcome
 
 
-def _activate(activation: Activation, functions: Registry) -> str:
+def activate(activation: Activation, functions: Registry) -> str:
+    """Run its function; returns what became of it, see `execute`. Raises LeaseLost."""
     store, lease = activation.store, activation.lease
     try:
         function, args, kwargs = invocation_of(activation.acquired, functions)

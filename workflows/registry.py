@@ -185,6 +185,10 @@ class Registry:
     def names(self) -> list[str]:
         return sorted({name for (name, _), function in self._functions.items() if function.replaced_by is None})
 
+    def has(self, name: str) -> bool:
+        """Whether any version goes by this name, or went by it before it was replaced."""
+        return bool(self._versions(name))
+
     def _versions(self, name: str) -> list[int]:
         return sorted(version for known, version in self._functions if known == name)
 

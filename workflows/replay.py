@@ -20,7 +20,7 @@ from promises.values import CANCELED_BY_CALLER, EMPTY
 from workflows.attempts import Attempt, attempt_async, attempt_sync
 from workflows.cancellation import Cancellation, is_by_caller
 from workflows.context import Context
-from workflows.determinism import difference
+from workflows.determinism import difference, unasked
 from workflows.errors import (
     Halt,
     NonDeterminism,
@@ -203,15 +203,19 @@ class Activation:
             if not known.is_pending:
                 self.answer(operation, known)
                 return future
+        self._queue(operation, is_recorded=known is not None)
+        return future
+
+    def _queue(self, operation: Operation, *, is_recorded: bool) -> None:
+        """Take up an operation that is not settled yet."""
         if operation.kind is Kind.REMOTE:
             self.waiting[operation.id] = operation
-            if known is None:
+            if not is_recorded:
                 self.unstored[operation.id] = operation
         elif operation.kind is Kind.LEAF:
             self.leaves.append(operation)
-        elif known is None and operation.options.timeout is not None and operation.options.durable:
+        elif not is_recorded and operation.options.timeout is not None and operation.options.durable:
             self.timed[operation.id] = operation
-        return future
 
     def ensure_stored(self, operation: Operation) -> "asyncio.Future[str]":
         """See `DurableFuture.created`."""
@@ -228,14 +232,8 @@ class Activation:
 
     def _check_complete(self) -> None:
         """A body that ends without having asked for all that is recorded took another path than the one on record."""
-        missing = [
-            id
-            for id, promise in self.recorded.items()
-            if id not in self.asked and promise.parent_id == self.lease.task_id and promise.func
-        ]
-        if missing:
-            shown = ", ".join(f"{id} ({self.recorded[id].func})" for id in sorted(missing)[:5])
-            raise self._halt(NonDeterminism(f"The function ended without asking for what is recorded: {shown}."))
+        if reason := unasked(self.recorded, self.asked):
+            raise self._halt(NonDeterminism(reason))
 
     def _halt(self, reason: Halt) -> Halt:
         self.ended = self.ended or reason

@@ -12,6 +12,9 @@
     def test_order_survives_any_crash():
         assert crash_everywhere(order, 42) == "done"
 
+    def test_what_waits_in_production_goes_on_with_this_code():
+        assert_replays(order, "tests/histories/order-waiting.json")
+
 Nothing here waits, and nothing needs Django. `approvals.testing` has people who answer.
 """
 
@@ -20,17 +23,21 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from promises.records import Acquired, NewPromise, PromiseRecord
+from promises.records import Acquired, NewPromise, PromiseRecord, TaskRecord
 from promises.states import TaskState
 from promises.times import NEVER, to_ms
 from promises.values import Value
 from workflows import codec
 from workflows.executor import execute
+from workflows.histories import History
 from workflows.local import Halted, Runner
 from workflows.outcomes import result_of
 from workflows.registry import Workflow
+from workflows.rehearsals import assert_replays
 from workflows.stores.base import Lease
 from workflows.stores.memory import MemoryStore
+
+__all__ = ["START", "Crash", "CrashingStore", "Playground", "Stuck", "assert_replays", "crash_everywhere"]
 
 START = datetime.fromisoformat("2026-01-05T09:00:00+00:00")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -101,6 +108,13 @@ class Playground:
     def settle(self, id: str, value: Any = None, *, state: str = "resolved") -> PromiseRecord:
         """Settle a promise as the outside world would."""
         return self.store.settle(id, state, Value.of(codec.to_json(value)))
+
+    def history(self, id: str = "r") -> History:
+        """What an execution has recorded so far; see `assert_replays`."""
+        below = [self.store.promises[found] for found in sorted(self.store.promises) if found.startswith(f"{id}:")]
+        promises = [self.promise(id), *below]
+        tasks = {found: TaskRecord(found, task.state, task.version) for found, task in self.store.tasks.items()}
+        return History(promises, tasks)
 
     def promise(self, id: str) -> PromiseRecord:
         """The promise as it is now. Raises KeyError."""

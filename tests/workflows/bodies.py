@@ -46,12 +46,21 @@ async def instruction(ctx: Context, line: dict[str, Any]) -> Any:
             return await ctx.run(generated, line["program"])
         case "remote":
             return await ctx.rpc(generated, line["program"])
-        case "gather":
-            return list(await asyncio.gather(*(perform(ctx, strand) for strand in line["strands"])))
-        case "later":
-            calls = [ctx.rpc(generated, program) for program in line["strands"]]
-            return [await call for call in calls]
+        case "gather" | "group" | "later":
+            return await at_once(ctx, line["do"], line["strands"])
     raise AssertionError(line)
+
+
+async def at_once(ctx: Context, way: str, strands: list[Program]) -> list[Any]:
+    """Carry programs out beside each other, as coroutines, as tasks of a group, or on other workers."""
+    if way == "gather":
+        return list(await asyncio.gather(*(perform(ctx, strand) for strand in strands)))
+    if way == "group":
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(perform(ctx, strand)) for strand in strands]
+        return [task.result() for task in tasks]
+    calls = [ctx.rpc(generated, strand) for strand in strands]
+    return [await call for call in calls]
 
 
 @workflow(name="generated")
@@ -107,6 +116,7 @@ def _deeper(programs: Any) -> Any:
         st.builds(lambda program: {"do": "nested", "program": program}, short),
         st.builds(lambda program: {"do": "remote", "program": program}, short),
         st.builds(lambda strands: {"do": "gather", "strands": strands}, strands),
+        st.builds(lambda strands: {"do": "group", "strands": strands}, strands),
         st.builds(lambda strands: {"do": "later", "strands": strands}, strands),
     )
 

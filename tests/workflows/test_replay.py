@@ -111,7 +111,7 @@ class TestNonDeterminism:
             await ctx.run(one)
 
         flow.fn = shorter
-        with pytest.raises(Halted, match=r"without asking for what is recorded: r:2 \(ctx.promise\)"):
+        with pytest.raises(Halted, match=r"no longer asks for what is recorded: r:2 \(ctx.promise\)"):
             resume(play)
 
     def test_also_when_it_has_recorded_nested_workflows(self, play: Playground) -> None:

@@ -90,7 +90,7 @@ class TestVersions:
         assert answered(play) == [1, "yes", 2]
 
     def test_what_is_still_registered_cannot_be_replaced(self, first: Any) -> None:
-        with pytest.raises(ValueError, match="pay_2 replaces <workflow pay v1>, which .*pay_1 is already"):
+        with pytest.raises(ValueError, match=r"pay_2 replaces <workflow pay v1>, which .*pay_1 is already"):
             pay_2().replaces("pay", version=1)
 
     def test_nor_registered_once_it_is_replaced(self, first: Any) -> None:
