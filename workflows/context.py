@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R2 = TypeVar("R2")
+R3 = TypeVar("R3")
 _UNSET: Any = object()
 
 
@@ -154,7 +156,18 @@ class Context:
         options = self._options.but(timeout=timeout) if timeout is not None else self._options
         return self._frame.call_latent(data, {**options.tags, **(tags or {})}, options)
 
-    async def first(self, *futures: DurableFuture[R]) -> R:
+    @overload
+    async def first(self, one: DurableFuture[R], another: DurableFuture[R2], /) -> R | R2: ...
+
+    @overload
+    async def first(
+        self, one: DurableFuture[R], another: DurableFuture[R2], third: DurableFuture[R3], /
+    ) -> R | R2 | R3: ...
+
+    @overload
+    async def first(self, *futures: DurableFuture[R]) -> R: ...
+
+    async def first(self, *futures: DurableFuture[Any]) -> Any:
         """The result, or the error, of the call that is settled first; the others are canceled, and all that is below
         them (a step that runs in a thread goes on, and its outcome is dropped). Who won is recorded once.
 
@@ -172,8 +185,7 @@ class Context:
             self._frame.activation.cancellation.ask(loser.operation)
         if losers:
             await asyncio.wait(losers)
-        result: R = await winner
-        return result
+        return await winner
 
     def now(self) -> DurableFuture[datetime]:
         """The current time (aware, UTC), recorded once."""

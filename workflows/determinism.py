@@ -1,28 +1,25 @@
-"""Whether a call that a body makes is the one that is recorded in its place; if it is not, what to tell whoever has to
-mend it."""
+"""Whether a call that a body makes is the one that is recorded in its place, and whether it has made all of them; what
+to tell whoever has to mend it."""
 
 from collections.abc import Collection, Iterator, Mapping
 
 from promises.records import PromiseRecord
 from workflows.operations import Kind, Operation
 
-ANOTHER_VERSION = "Give a function that makes other calls another version (docs/guides/versions.md)."
-
 
 def difference(operation: Operation, known: PromiseRecord) -> str:
-    """What was recorded and what is asked now, with what to do about it; '' when it is the same call, whatever its
-    arguments."""
+    """What was recorded and what is asked now; '' when it is the same call, whatever its arguments."""
     recorded, asked = known.tags.get("resonate:scope"), operation.promise.tags["resonate:scope"]
     if not _is_named_so(operation, known.func):
         return (
             f"{operation.id} is recorded as {known.func or 'another kind of promise'!r}, but the code now asks for "
-            f"{operation.func!r}. The function changed under a running execution, or is not deterministic. "
-            f"{_renamed(operation, known.func)}{ANOTHER_VERSION}"
+            f"{operation.func!r}. The function changed under a running execution, or is not deterministic."
+            f"{_renamed(operation, known.func)}"
         )
     if recorded not in (None, asked):
         return (
             f"{operation.id} is recorded as a {recorded} call of {known.func!r}, but the code now makes it a {asked} "
-            f"one (ctx.run is local, ctx.rpc global). {ANOTHER_VERSION}"
+            f"one (ctx.run is local, ctx.rpc global)."
         )
     return ""
 
@@ -40,7 +37,7 @@ def unasked(recorded: Mapping[str, PromiseRecord], asked: Collection[str]) -> st
     if not missing:
         return ""
     shown = ", ".join(sorted(missing)[:5])
-    return f"The function no longer asks for what is recorded: {shown}. {ANOTHER_VERSION}"
+    return f"The function no longer asks for what is recorded: {shown}."
 
 
 def _above(id: str) -> Iterator[str]:
@@ -63,4 +60,4 @@ def _renamed(operation: Operation, old: str) -> str:
     if not old or old.startswith("ctx.") or new.startswith("ctx."):
         return ""
     keep = f"@step(name={old!r})" if operation.kind is Kind.LEAF else f"{new}.replaces({old!r})"
-    return f"If {old!r} was only renamed, say so: {keep}. "
+    return f" If {old!r} was only renamed, say so: {keep}."

@@ -102,7 +102,13 @@ _portable: dict[str, type[Exception]] = {}
 
 def portable(cls: _E) -> _E:
     """Class decorator: errors of this class come back as this class on the other side of a promise, made from their
-    message."""
+    message. The name of the class is what is recorded, so no two may share one (ValueError)."""
+    known = _portable.get(cls.__name__, cls)
+    if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise ValueError(
+            f"{cls.__module__}.{cls.__qualname__} cannot be portable: {known.__module__}.{known.__qualname__} already "
+            "comes back under this name. Rename one of them."
+        )
     _portable[cls.__name__] = cls
     return cls
 

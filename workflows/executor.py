@@ -120,8 +120,7 @@ def invocation_of(acquired: Acquired, functions: Registry) -> tuple[Workflow[...
         function = functions.get(name, version)
     except FunctionNotFound as missing:
         raise FunctionNotFound(
-            f"{missing} Bring this function back, or let one that can replay its record take over: "
-            f".replaces({name!r}, version={version}); then continue this task."
+            f"{missing} A function that can replay its record may take over: .replaces({name!r}, version={version})."
         ) from None
     args, kwargs = function.bind(args, kwargs)
     return function, args, kwargs

@@ -23,7 +23,9 @@ _ADVICE = {
         "The function asks for other things than it did. Deploy it as it was, with the change as a new version; "
         "then continue."
     ),
-    FunctionNotFound.__name__: gettext_lazy("No worker has this version of the function. Deploy it, then continue."),
+    FunctionNotFound.__name__: gettext_lazy(
+        "No worker has this version of the function. Deploy it, or a function that replaces it; then continue."
+    ),
     NonDurableAwait.__name__: gettext_lazy(
         "Mend the function so that it waits by its context only, deploy it, then continue."
     ),

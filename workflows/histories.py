@@ -21,7 +21,7 @@ against the code of the day (`assert_replays`).
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,26 +52,17 @@ class History:
             return source
         return _history(source if isinstance(source, Mapping) else json.loads(Path(source).read_text(encoding="utf-8")))
 
-    def readings(self, execution: PromiseRecord) -> Iterator[list[PromiseRecord]]:
-        """The promises below an execution, as its function can have seen them when it last ran.
-
-        Deadlines that had passed by then it saw applied, stored or not. What settled after its end it saw pending; so
-        it did what was settled by its end: canceled with it, out of time with it, or canceled since it failed.
-        """
+    def seen_by(self, execution: PromiseRecord) -> list[PromiseRecord]:
+        """The promises below an execution, as its function saw them when it last ran: deadlines that had passed by then
+        applied, stored or not; pending, what settled after its end, or was canceled or out of time with it."""
         below = [p for p in self.promises if p.id.startswith((f"{execution.id}:", f"{execution.id}."))]
         end = execution.settled_at
         if end is None:
             last = max((p.settled_at or p.created_at for p in below), default=0)
-            yield [project(promise, last) for promise in below]
-            return
-        seen = [project(promise, end) for promise in below]
+            return [project(promise, last) for promise in below]
         cut_off = end if execution.state in CUT_OFF else end + 1
-        yield [_as_of(promise, cut_off if _can_be_cut_off(promise) else end + 1) for promise in seen]
-        if execution.state == PromiseState.REJECTED:
-            canceled = PromiseState.REJECTED_CANCELED
-            done = [promise.settled_at or 0 for promise in seen if promise.state != canceled]
-            failed = max((at for at in done if at <= end), default=0)
-            yield [_as_of(promise, failed if promise.state == canceled else end + 1) for promise in seen]
+        seen = [project(promise, end) for promise in below]
+        return [_as_of(promise, cut_off if _can_be_cut_off(promise) else end + 1) for promise in seen]
 
     def document(self) -> dict[str, Any]:
         """The history as JSON."""

@@ -65,17 +65,12 @@ def _version(execution: PromiseRecord) -> int:
 
 
 def _problem(recorded: History, execution: PromiseRecord, services: Mapping[str, Any]) -> str:
-    """Why no reading of the record replays, told of the first one; '' when one does."""
-    problems = []
-    for below in recorded.readings(execution):
-        rehearsal = Rehearsal.of(execution, below, services)
-        if rehearsal is None:
-            return ""
-        problem = rehearsal.problem(execution, recorded.tasks[execution.id].state)
-        if not problem:
-            return ""
-        problems.append(problem)
-    return problems[0]
+    """Why an execution does not replay; '' when it does."""
+    store = RecordedStore(execution, recorded.seen_by(execution))
+    acquired = store.acquire(execution.id)
+    if acquired is None:  # its time was over before it could begin
+        return ""
+    return Rehearsal(store, acquired, services).problem(execution, recorded.tasks[execution.id].state)
 
 
 class RecordedStore(MemoryStore):
@@ -91,15 +86,6 @@ class RecordedStore(MemoryStore):
 
 class Rehearsal(Activation):
     """An activation that follows the record; what goes beyond it is noted, and never answered."""
-
-    @classmethod
-    def of(
-        cls, execution: PromiseRecord, below: list[PromiseRecord], services: Mapping[str, Any] = NO_SERVICES
-    ) -> "Rehearsal | None":
-        """Of an execution with these promises below it; None when its time was over before it could begin."""
-        store = RecordedStore(execution, below)
-        acquired = store.acquire(execution.id)
-        return None if acquired is None else cls(store, acquired, services)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,12 +108,6 @@ class Rehearsal(Activation):
         if _stand(ended) != _stand(execution):
             return f"It {_stand(execution)}, by the record; by the code it now {_stand(ended)}."
         return ""
-
-    def _drive(self, root: Body) -> str:
-        outcome = super()._drive(root)
-        # What a line of the body asked for that was then put away by another one, it did not get to before either.
-        self.beyond = [operation for operation in self.beyond if not operation.future.cancelled()]
-        return outcome
 
     def _queue(self, operation: Operation, *, is_recorded: bool) -> None:
         is_new = operation.kind is Kind.REMOTE or (operation.kind is Kind.LEAF and operation.options.durable)

@@ -15,7 +15,13 @@ from urllib.parse import unquote
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-WITH_SNIPPETS = ["README.md", "docs/tutorial.md", "docs/guides/workflows.md", "docs/explanation/replay.md"]
+WITH_SNIPPETS = [
+    "README.md",
+    "docs/tutorial.md",
+    "docs/guides/workflows.md",
+    "docs/guides/versions.md",
+    "docs/explanation/replay.md",
+]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 
 _block = re.compile(r"^```(?P<kind>\w+) (?P<mark>file=\S+|run|output)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, assert_type
 from uuid import UUID
 
-from workflows import Context, DurableFuture, Exponential, workflow
+from workflows import Context, DurableFuture, Exponential, step, workflow
 
 
 @dataclass
@@ -22,6 +22,11 @@ def load(claim_id: int, *, fresh: bool = False) -> list[str]:
 
 async def fetch(shop: str) -> Quote:
     return Quote(shop, Decimal(1))
+
+
+@step(name="old_name")
+def renamed(claim_id: int) -> list[str]:
+    return [str(claim_id)]
 
 
 class Ledger:
@@ -47,6 +52,7 @@ async def helper(ctx: Context, shop: str) -> Quote:
 async def results(ctx: Context) -> None:
     assert_type(ctx.run(load, 7), DurableFuture[list[str]])
     assert_type(await ctx.run(load, 7, fresh=True), list[str])
+    assert_type(await ctx.run(renamed, 7), list[str])
     assert_type(await ctx.run(fetch, "ada"), Quote)
     assert_type(await ctx.run(Ledger().book, Quote("ada", Decimal(1))), UUID)
     assert_type(await ctx.run(lambda: 3), int)
@@ -77,6 +83,9 @@ async def at_once(ctx: Context) -> None:
     assert_type(await asyncio.gather(ctx.run(load, 7), ctx.rpc(quoted, "ada")), tuple[list[str], Quote])
     quotes = [ctx.rpc(quoted, shop) for shop in ("ada", "bea")]
     assert_type([await quote for quote in quotes], list[Quote])
+    assert_type(await ctx.first(ctx.rpc(quoted, "ada"), ctx.sleep(timedelta(days=1))), Quote | None)
+    assert_type(await ctx.first(ctx.rpc(quoted, "ada"), ctx.run(load, 7), ctx.uuid4()), Quote | list[str] | UUID)
+    assert_type(await ctx.first(*quotes), Quote)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(helper(ctx, "ada"))
     assert_type(task.result(), Quote)
@@ -84,6 +93,7 @@ async def at_once(ctx: Context) -> None:
 
 @workflow
 async def refused(ctx: Context) -> None:
+    await ctx.run(renamed, "seven")  # E: call-overload reportCallIssue reportArgumentType
     await ctx.run(load, "seven")  # E: call-overload reportCallIssue reportArgumentType
     await ctx.run(load)  # E: call-overload reportCallIssue
     await ctx.run(load, 7, stale=True)  # E: call-arg arg-type reportCallIssue
@@ -94,6 +104,7 @@ async def refused(ctx: Context) -> None:
     await ctx.detached(quoted)  # E: call-overload reportCallIssue
     await ctx.options(retry=3).run(load, 7)  # E: arg-type reportArgumentType
     await ctx.options(timeout=5).run(load, 7)  # E: arg-type reportArgumentType
+    await ctx.first(load(7))  # E: call-overload reportArgumentType
     await ctx.sleep(5)  # E: arg-type reportArgumentType
     (await ctx.run(load, 7)).shop  # E: attr-defined reportUnknownMemberType reportAttributeAccessIssue
     count: int = await ctx.run(fetch, "ada")  # E: call-overload reportAssignmentType

@@ -1,10 +1,12 @@
 """From outside: starting a workflow, the handle of its execution, and local mode."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, assert_type
 
 from workflows import Context, Workflow, executions, local, workflow
 from workflows.executions import Handle
+from workflows.testing import Playground, assert_replays
 
 
 @workflow
@@ -18,6 +20,7 @@ async def awkward(ctx: Context, id: int, requester: list[str]) -> None:
 
 
 assert_type(expense.name, str)
+assert_type(expense.replaces("claim", version=1).start(42), Handle[dict[str, int]])
 
 
 def started() -> None:
@@ -50,7 +53,16 @@ async def in_async_local_mode() -> None:
     assert_type(await local.arun(expense, 42), dict[str, int])
 
 
+def in_tests(play: Playground) -> None:
+    assert_type(play.run(expense, 42), dict[str, int])
+    assert_replays(expense, "history.json")
+    assert_replays(expense, Path("history.json"), services={"ledger": object()})
+    assert_replays(expense, play.history())
+
+
 def refused() -> None:
+    expense.replaces(expense)  # E: arg-type reportArgumentType
+    assert_replays("expense", "history.json")  # E: arg-type reportArgumentType
     expense.start("forty-two")  # E: call-overload reportArgumentType
     expense.start()  # E: call-overload reportCallIssue
     expense.start(42, nota="trip")  # E: call-overload reportCallIssue

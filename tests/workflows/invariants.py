@@ -11,7 +11,7 @@ from tests.workflows.playground import Crash, CrashingStore, Playground
 from workflows.executor import execute
 from workflows.histories import History
 from workflows.registry import registry
-from workflows.rehearsals import Rehearsal
+from workflows.rehearsals import RecordedStore, Rehearsal
 from workflows.testing import assert_replays
 
 
@@ -67,9 +67,10 @@ def path(history: History) -> list[tuple[list[str], list[tuple[str, str]]]]:
     """What each execution asks for when it is replayed: the ids on record, and what comes next, as (id, function)."""
     found = []
     for execution in history.promises:
-        below = next(iter(history.readings(execution)))
-        rehearsal = Rehearsal.of(execution, below) if execution.id in history.tasks else None
-        if rehearsal is not None:
+        store = RecordedStore(execution, history.seen_by(execution))
+        acquired = store.acquire(execution.id) if execution.id in history.tasks else None
+        if acquired is not None:
+            rehearsal = Rehearsal(store, acquired)
             rehearsal.problem(execution, TaskState.PENDING)
             beyond = [(operation.id, operation.func) for operation in rehearsal.beyond]
             found.append((sorted(rehearsal.asked), sorted(beyond)))

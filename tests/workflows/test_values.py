@@ -211,5 +211,13 @@ def test_foreign_rejections_are_remote_errors(value: Any) -> None:
     assert type(error_from_json(value)) is RemoteError
 
 
+def test_two_portable_classes_cannot_share_a_name() -> None:
+    with pytest.raises(ValueError, match=r"test_values\.Declined already comes back under this name"):
+
+        @portable
+        class Declined(Exception):
+            pass
+
+
 def test_the_wire_form_of_an_error() -> None:
     assert error_to_json(Declined("no")) == {"__type": "error", "name": "Declined", "message": "no"}

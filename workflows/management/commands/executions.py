@@ -1,7 +1,9 @@
-"""`manage.py executions halted | continue | cancel`: what an operator does about executions at a terminal."""
+"""`manage.py executions halted | continue | cancel | export`: what an operator does about executions at a terminal, and
+what an author takes home from there. `export` prints the history, and nothing else, on stdout."""
 
 from argparse import ArgumentParser
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -9,12 +11,13 @@ from django.utils.translation import gettext as _
 
 from promises.errors import CodedError
 from promises.queries import executions, halted_executions, halted_in
+from workflows.errors import ExecutionNotFound
 from workflows.executions import Handle
 from workflows.halts import execution_continue, halt_words
 
 
 class Command(BaseCommand):
-    help = "List halted executions, continue them after a fix, cancel executions."
+    help = "List halted executions, continue them after a fix, cancel executions, export their histories."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -27,6 +30,9 @@ class Command(BaseCommand):
         going_on.add_argument("--reason", required=True, help="What was mended; it is logged.")
         cancel = verbs.add_parser("cancel", help="Cancel executions and all of them that is pending.")
         cancel.add_argument("id", nargs="+")
+        export = verbs.add_parser("export", help="Print what an execution has recorded, as JSON for `assert_replays`.")
+        export.add_argument("id")
+        export.add_argument("--output", metavar="FILE", type=Path, help="Write it into this file instead.")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         match verb:
@@ -37,6 +43,8 @@ class Command(BaseCommand):
                 self._continue(options)
             case "cancel":
                 self._each(options["id"], _cancel)
+            case "export":
+                self._export(options["id"], options["output"])
 
     def _continue(self, options: dict[str, Any]) -> None:
         wants_all = options["all"] or options["workflow"]
@@ -44,6 +52,16 @@ class Command(BaseCommand):
             raise CommandError(_("Name executions, or give --all or --workflow."))
         ids = list(_halted(options["workflow"])) if wants_all else options["id"]
         self._each(ids, lambda execution: " ".join(["continued", *execution_continue(execution, options["reason"])]))
+
+    def _export(self, id: str, output: Path | None) -> None:
+        try:
+            text = Handle[Any](id).history().text()
+            if output is None:
+                self.stdout.write(text, ending="")
+            else:
+                output.write_text(text, encoding="utf-8")
+        except (ExecutionNotFound, OSError) as error:
+            raise CommandError(str(error)) from None
 
     def _each(self, ids: list[str], verb: Callable[[str], str]) -> None:
         """Do it to all of them; what fails is said, and makes the command fail at the end."""
