@@ -29,9 +29,10 @@ from promises.records import PromiseRecord
 from promises.states import PromiseState
 from promises.times import now_ms
 from workflows.errors import InvalidId, ReasonMissing
-from workflows.executions import Handle, check_id
+from workflows.executions import Handle
 from workflows.halts import advice_for, execution_continue, halt_words
 from workflows.registry import registry
+from workflows.strands import check_id
 
 PAGE = 50
 NODES_PAGE = 500

@@ -1,11 +1,10 @@
-"""A task that is halted for its crashes says after which call they came."""
+"""Where a task's worker died is told from what it had recorded; only functions changed, which the newest migration
+installs."""
 
 from django.db import migrations
-
-from promises import sql
 
 
 class Migration(migrations.Migration):
     dependencies = [("promises", "0007_ready_at")]
 
-    operations = [migrations.RunPython(sql.install, sql.remove)]
+    operations = []
