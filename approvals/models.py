@@ -45,6 +45,7 @@ class Role(models.TextChoices):
     NEVER = "never", _("may not decide")
     DONE = "done", _("has answered")
     ASKED = "asked", _("asked for it")
+    FORMER = "former", _("has handed it on")
 
 
 class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
@@ -427,4 +428,5 @@ class KnownMembers(models.Model):
 # Models that have a module of their own.
 from approvals.checkpoints import AuditCheckpoint  # noqa: E402, F401
 from approvals.delegations import Delegation  # noqa: E402, F401
+from approvals.policy_versions import PolicyVersion  # noqa: E402, F401
 from approvals.tokens import ApiToken  # noqa: E402, F401

@@ -33,6 +33,7 @@ from promises.models import Promise
 
 MAY_SEE_REQUESTS = "approvals.view_approvalrequest"
 MAY_SEE_EXECUTIONS = "promises.view_promise"
+READING = ("viewed", "read")  # the events that say who has read a card
 
 # -- lists -----------------------------------------------------------------------------------------------------------
 
@@ -220,9 +221,14 @@ def stages(request: ApprovalRequest, ballots: Sequence[Ballot]) -> list[Step]:
     return steps
 
 
+def events(request: ApprovalRequest, after: int = 0) -> QuerySet[AuditEvent]:
+    """Everything that was recorded about the request after this number, in order."""
+    return AuditEvent.objects.filter(stream=str(request.pk), number__gt=after).order_by("number")
+
+
 def timeline(request: ApprovalRequest) -> list[AuditEvent]:
-    """What happened to the request, in order."""
-    return list(AuditEvent.objects.filter(stream=str(request.pk)).order_by("number"))
+    """What happened to the request, in order, without who has read it."""
+    return list(events(request).exclude(kind__in=READING))
 
 
 # -- what rows of lists say -------------------------------------------------------------------------------------------

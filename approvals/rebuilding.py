@@ -92,13 +92,18 @@ def _ballot(found: Rebuilt, event: Event) -> None:
             event.data.get("for", ""),
             event.data["outcome"],
             event.data["as"],
-            found.stage,
-            found.version,
+            event.data["stage"],
+            event.data["version"],
             event.happened_at,
         )
     )
     if found.claimed_by == event.actor:
         _unclaimed(found, event)
+
+
+def _revised(found: Rebuilt, event: Event) -> None:
+    found.version, found.digest = event.data["version"], event.data["digest"]
+    found.stage, found.is_stalled = 0, False
 
 
 def _stage(found: Rebuilt, event: Event) -> None:
@@ -161,6 +166,7 @@ def _closed(found: Rebuilt, event: Event, state: str) -> None:
 _CHANGES: dict[str, Callable[[Rebuilt, Event], None]] = {
     "opened": _opened,
     "ballot": _ballot,
+    "revised": _revised,
     "stage": _stage,
     "stalled": _stalled,
     "resumed": _resumed,

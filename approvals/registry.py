@@ -32,6 +32,11 @@ def policy_named(name: str) -> Policy:
         raise InvalidPolicy(f"No policy is registered as {name!r:.100}; there are: {known}.") from None
 
 
+def is_registered(name: str) -> bool:
+    """Whether a policy has this name."""
+    return name in _registered
+
+
 def policies_registered() -> list[Policy]:
     """Every registered policy, by name."""
     return [_registered[name] for name in sorted(_registered)]

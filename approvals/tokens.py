@@ -22,6 +22,7 @@ SCOPES = (
     "promises:write",
     "approvals:read",
     "approvals:decide",
+    "approvals:admin",
 )
 SHAPE = re.compile(r"cs_[a-z0-9]{8}_[A-Za-z0-9_-]{43}", re.ASCII)
 PREFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.db.models import Prefetch
 
 from approvals import signing
+from approvals.canonical import digest_of
 from approvals.chains import Break, first_break
 from approvals.checkpoints import AuditCheckpoint
 from approvals.models import ApprovalRequest, AuditEvent, Ballot
@@ -76,6 +77,8 @@ def _differing(batch: Sequence[ApprovalRequest]) -> Iterator[Break]:
         elif fields := differences(request, request.ballots.all(), told):
             number = told[-1].number
             yield Break(str(request.pk), number, f"the request is not what its events say: {', '.join(fields)}")
+        elif digest_of(request.content) != request.digest:
+            yield Break(str(request.pk), 1, "the content of the request is not what its digest says")
 
 
 def _problem_of(checkpoint: AuditCheckpoint, public_keys: Sequence[Ed25519PublicKey]) -> str:

@@ -74,6 +74,7 @@ def of_event(event: "AuditEvent", request: "ApprovalRequest") -> str:
         "to": names(event.data.get("to", [])),
         "stage": event.data.get("stage", 0) + 1,
         "version": event.data.get("version", ""),
+        "text": event.data.get("text", ""),
     }
     text = _EVENTS.get(event.kind)
     return _(text) % said if text else event.kind
@@ -95,6 +96,7 @@ _EVENTS = {
     "approver_added": gettext_noop("%(who)s has asked %(to)s too"),
     "escalated": gettext_noop("escalated to %(to)s"),
     "reminded": gettext_noop("people were reminded"),
+    "commented": gettext_noop("%(who)s: “%(text)s”"),
 }
 
 

@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from approvals import wording
 from approvals.cards import RISKS
-from approvals.models import ApprovalRequest, Ballot, Decision, RequestState
+from approvals.models import ApprovalRequest, AuditEvent, Ballot, Decision, RequestState
 from approvals.queries import is_overdue
 from approvals.rules import Eligibility
 from approvals.verdicts import Progress
@@ -62,6 +62,8 @@ class ApprovalSummarySerializer(serializers.Serializer[Any]):
     deadline = serializers.DateTimeField(allow_null=True)
     timeout_outcome = serializers.CharField(allow_null=True, help_text=gettext_lazy("What happens at the deadline."))
     progress = PolicyProgressSerializer()
+    claimed_by = serializers.CharField(allow_null=True, help_text=gettext_lazy("Who keeps it from others for now."))
+    claimed_until = serializers.DateTimeField(allow_null=True)
     decided_at = serializers.DateTimeField(allow_null=True)
     decided_by = serializers.CharField(allow_null=True, help_text=gettext_lazy("Null when the deadline decided."))
     comment = serializers.CharField(help_text=gettext_lazy("Of the person who decided."))
@@ -73,6 +75,7 @@ class BallotSerializer(serializers.Serializer[Any]):
     """One person's answer."""
 
     by = serializers.CharField()
+    on_behalf_of = serializers.CharField(allow_null=True, help_text=gettext_lazy("Whose place that took."))
     outcome = serializers.CharField()
     comment = serializers.CharField()
     stage = serializers.IntegerField()
@@ -83,8 +86,24 @@ class ApprovalSerializer(ApprovalSummarySerializer):
     """A request for approval with its card and its ballots."""
 
     blocks = serializers.ListField(child=serializers.DictField())
-    policy = serializers.DictField()
+    policy = serializers.DictField(help_text=gettext_lazy("As it was frozen."))
+    amendments = serializers.ListField(
+        child=serializers.DictField(), help_text=gettext_lazy("How the audience was changed since, in order.")
+    )
     ballots = BallotSerializer(many=True)
+
+
+class EventSerializer(serializers.Serializer[Any]):
+    """Something that happened to a request. `hash` is over the rest and over the hash of the event before."""
+
+    number = serializers.IntegerField()
+    kind = serializers.CharField()
+    actor = serializers.CharField(help_text=gettext_lazy("Empty for a machine."))
+    channel = serializers.CharField()
+    data = serializers.DictField()  # type: ignore[assignment]  # the field's name hides an attribute
+    at = serializers.DateTimeField()
+    previous_hash = serializers.CharField()
+    hash = serializers.CharField()
 
 
 class RuleSerializer(serializers.Serializer[Any]):
@@ -98,6 +117,7 @@ class EligibilitySerializer(serializers.Serializer[Any]):
 
     allowed = serializers.BooleanField()
     may_only_reject = serializers.BooleanField(help_text=gettext_lazy("You have a veto and nothing else."))
+    on_behalf_of = serializers.CharField(allow_null=True, help_text=gettext_lazy("Whose place you would take."))
     rules = RuleSerializer(many=True)
 
 
@@ -124,6 +144,8 @@ def summary_document(request: ApprovalRequest, progress: Sequence[Progress], now
         "deadline": iso(request.deadline_at),
         "timeout_outcome": request.timeout_outcome or None,
         "progress": progress_document(request, progress),
+        "claimed_by": request.claimant(now) or None,
+        "claimed_until": iso(request.claimed_until) if request.claimant(now) else None,
         "decided_at": iso(request.deadline_at if is_over else request.decided_at),
         "decided_by": request.decided_by or None,
         "comment": decision.comment if decision else "",
@@ -139,10 +161,20 @@ def approval_document(
     return summary_document(request, progress, now) | {
         "blocks": request.blocks,
         "policy": request.policy,
-        "ballots": [
-            {"by": b.actor, "outcome": b.outcome, "comment": b.comment, "stage": b.stage + 1, "at": iso(b.cast_at)}
-            for b in ballots
-        ],
+        "amendments": request.amendments,
+        "ballots": [ballot_document(ballot) for ballot in ballots],
+    }
+
+
+def ballot_document(ballot: Ballot) -> dict[str, Any]:
+    """The JSON of BallotSerializer."""
+    return {
+        "by": ballot.actor,
+        "on_behalf_of": ballot.on_behalf_of or None,
+        "outcome": ballot.outcome,
+        "comment": ballot.comment,
+        "stage": ballot.stage + 1,
+        "at": iso(ballot.cast_at),
     }
 
 
@@ -160,9 +192,24 @@ def eligibility_document(eligibility: Eligibility) -> dict[str, Any]:
     return {
         "allowed": eligibility.allowed,
         "may_only_reject": eligibility.may_only_reject,
+        "on_behalf_of": eligibility.on_behalf_of or None,
         "rules": [
             {"name": rule.name, "passed": rule.passed, "why": wording.of_rule(rule)} for rule in eligibility.rules
         ],
+    }
+
+
+def event_document(event: AuditEvent) -> dict[str, Any]:
+    """The JSON of EventSerializer."""
+    return {
+        "number": event.number,
+        "kind": event.kind,
+        "actor": event.actor,
+        "channel": event.channel,
+        "data": event.data,
+        "at": iso(event.happened_at),
+        "previous_hash": event.previous_hash,
+        "hash": event.hash,
     }
 
 

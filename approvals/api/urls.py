@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from approvals.api import views
+from approvals.api import delegations, views, working
 
 urlpatterns = [
     path("approvals/", views.ApprovalList.as_view(), name="api-approvals"),
@@ -10,5 +10,23 @@ urlpatterns = [
     path("approvals/<str:approval_id>/decisions/", views.ApprovalDecide.as_view(), name="api-approval-decide"),
     path(
         "approvals/<str:approval_id>/eligibility/", views.ApprovalEligibility.as_view(), name="api-approval-eligibility"
+    ),
+    *(
+        path(f"approvals/<str:approval_id>/{name}/", view.as_view(), name=f"api-approval-{name}")
+        for name, view in {
+            "claim": working.ApprovalClaim,
+            "release": working.ApprovalRelease,
+            "reassign": working.ApprovalReassign,
+            "approvers": working.ApprovalApprovers,
+            "escalate": working.ApprovalEscalate,
+            "remind": working.ApprovalRemind,
+            "comments": working.ApprovalComments,
+            "events": working.ApprovalEvents,
+            "receipt": working.ApprovalReceipt,
+        }.items()
+    ),
+    path("delegations/", delegations.DelegationList.as_view(), name="api-delegations"),
+    path(
+        "delegations/<int:delegation_id>/revoke/", delegations.DelegationRevoke.as_view(), name="api-delegation-revoke"
     ),
 ]

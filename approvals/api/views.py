@@ -24,6 +24,7 @@ from approvals.api.refusals import problem_of
 from approvals.api.selection import FOR, approvals_for, newest_first
 from approvals.errors import ApprovalError
 from approvals.models import ApprovalRequest
+from approvals.people import user_named
 from promises import store
 from promises.api import inputs
 from promises.api.base import ApiView
@@ -33,7 +34,7 @@ from promises.api.waiting import respond_settled
 from promises.problems import Problem
 from promises.times import now_ms
 
-READ, DECIDE = "approvals:read", "approvals:decide"
+READ, DECIDE, ADMIN = "approvals:read", "approvals:decide", "approvals:admin"
 CHANNEL = "api"
 COMMENT_LIMIT = 10_000
 
@@ -53,6 +54,9 @@ class DecisionSerializer(serializers.Serializer[Any]):
 
     outcome = inputs.TextField(max_length=100, help_text="The name of one of the approval's outcomes.")
     comment = inputs.TextField(max_length=COMMENT_LIMIT, required=False, allow_null=True, allow_blank=True)
+    on_behalf_of = inputs.TextField(
+        max_length=150, required=False, help_text="In whose place, if you stand in for several people."
+    )
 
 
 class ApprovalView(ApiView):
@@ -68,6 +72,15 @@ class ApprovalView(ApiView):
         ballots = [b for b in approval.ballots.all() if b.version == approval.version]
         document = approval_document(approval, progress, ballots, now_ms())
         return Response(document, status=status, headers={"ETag": f'"{approval.digest}"'})
+
+    def handle_exception(self, exc: Exception) -> Response:
+        return super().handle_exception(problem_of(exc) if isinstance(exc, ApprovalError) else exc)
+
+    @property
+    def as_operator(self) -> bool:
+        """Whether the caller may use the permissions of its user: a session always, a token by its scope."""
+        token: Any = self.request.auth
+        return token is None or token.has_scope(ADMIN)
 
     @property
     def is_person(self) -> bool:
@@ -165,19 +178,17 @@ class ApprovalDecide(ApprovalView):
         body = DecisionSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         approval = queries.request_get(approval_id)
-        try:
-            vote = operations.approval_decide(
-                approval.pk,
-                actor=request.user,
-                outcome=body.validated_data["outcome"],
-                comment=body.validated_data.get("comment") or "",
-                channel=CHANNEL,
-                now=self.now,
-                digest=digest_read(request.headers.get("If-Match", ""), approval.digest),
-                is_person=self.is_person,
-            )
-        except ApprovalError as error:
-            raise problem_of(error) from error
+        vote = operations.approval_decide(
+            approval.pk,
+            actor=request.user,
+            outcome=body.validated_data["outcome"],
+            comment=body.validated_data.get("comment") or "",
+            channel=CHANNEL,
+            now=self.now,
+            digest=digest_read(request.headers.get("If-Match", ""), approval.digest),
+            on_behalf_of=body.validated_data.get("on_behalf_of") or "",
+            is_person=self.is_person,
+        )
         return self.respond(vote.request, status=200 if vote.is_repeated else 201)
 
 
@@ -187,12 +198,28 @@ class ApprovalEligibility(ApprovalView):
     @extend_schema(
         operation_id="approvals_eligibility",
         tags=["approvals"],
+        parameters=[OpenApiParameter("user", str, description="Somebody else; needs the permission to see requests.")],
         responses={200: EligibilitySerializer} | problems(401, 403, 404),
     )
     def get(self, request: Request, approval_id: str) -> Response:
         """May you decide, and if not, why: each rule with pass or fail, by the code that enforces them."""
-        found = queries.eligibility(queries.request_get(approval_id), request.user, self.now, is_person=self.is_person)
+        approval = queries.request_get(approval_id)
+        name = inputs.text_param(request, "user")
+        if name in ("", request.user.get_username()):
+            found = queries.eligibility(approval, request.user, self.now, is_person=self.is_person)
+        else:
+            found = queries.eligibility(approval, self._other(name), self.now)
         return Response(eligibility_document(found))
+
+    def _other(self, name: str) -> Any:
+        permission = queries.MAY_SEE_REQUESTS
+        if not (self.as_operator and self.request.user.has_perm(permission)):
+            detail = _("Asking about others takes the permission %(permission)s.") % {"permission": permission}
+            raise Problem(403, "MissingPermission", detail, permission=permission)
+        user = user_named(name)
+        if user is None:
+            raise Problem(404, "UserNotFound", _("There is no active user “%(name)s”.") % {"name": name})
+        return user
 
 
 def look(approval_id: str, now: int) -> tuple[ApprovalRequest, bool]:

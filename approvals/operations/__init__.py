@@ -8,8 +8,10 @@ from approvals.operations.answering import approval_answer
 from approvals.operations.assigning import approval_add_approver, approval_escalate, approval_reassign
 from approvals.operations.claiming import approval_claim, approval_release
 from approvals.operations.closing import approval_withdraw, approvals_expire
+from approvals.operations.commenting import approval_comment, approval_view
 from approvals.operations.deciding import Vote, approval_decide
 from approvals.operations.delegating import delegation_create, delegation_revoke
+from approvals.operations.editing import policy_edit
 from approvals.operations.filing import file_add, file_content, file_of
 from approvals.operations.opening import approval_open
 from approvals.operations.rechecking import eligibility_sweep
@@ -22,6 +24,7 @@ __all__ = [
     "approval_add_approver",
     "approval_answer",
     "approval_claim",
+    "approval_comment",
     "approval_decide",
     "approval_escalate",
     "approval_open",
@@ -29,6 +32,7 @@ __all__ = [
     "approval_release",
     "approval_remind",
     "approval_revise",
+    "approval_view",
     "approval_withdraw",
     "approvals_expire",
     "changes_since",
@@ -38,4 +42,5 @@ __all__ = [
     "file_add",
     "file_content",
     "file_of",
+    "policy_edit",
 ]

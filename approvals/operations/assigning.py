@@ -12,7 +12,8 @@ from approvals.amendments import Amendment
 from approvals.audit import event_append
 from approvals.eligibility import eligibility_of
 from approvals.errors import InvalidChange, NotAllowed, NotEligible
-from approvals.models import ApprovalRequest
+from approvals.models import ApprovalRequest, RequestAudience, Role
+from approvals.operations.audience import audience_row
 from approvals.operations.pending import pending_request
 from approvals.operations.tallying import amend, ballots_of, escalate, tally
 from approvals.people import may_operate, principals_of, user_named, user_now
@@ -34,11 +35,11 @@ def approval_reassign(
     """Ask `to` instead of `instead_of` (both principals), in every stage and in the veto. Everybody may hand on what he
     is asked by name; the rest takes the permission. Repeating it changes nothing.
 
-    Locks the request, then its promise. Errors: RequestNotFound, NotAllowed, InvalidChange, InvalidPolicy,
+    Locks the request, then its promise. Errors: RequestNotFound, NotEligible, NotAllowed, InvalidChange, InvalidPolicy,
     AlreadyDecided, RequestClosed.
     """
     amendment = Amendment("reassign", (principal_of(to),), instead_of=principal_of(instead_of))
-    with pending_request(request_id, now) as request:
+    with pending_request(request_id, actor, now) as request:
         me = f"user:{actor.get_username()}"
         if not (is_person and instead_of == me) and not (as_operator and may_operate(actor)):
             raise NotAllowed(_("You can hand on only what you are asked by name (%(me)s).") % {"me": me})
@@ -50,6 +51,8 @@ def approval_reassign(
             _newcomer_check(request, to)
             data = {"from": instead_of, "to": [to]}
             request.claimed_by, request.claimed_until = "", None
+            former = audience_row(request, instead_of, Role.FORMER)  # whoever handed it on may still read it
+            RequestAudience.objects.bulk_create([former], ignore_conflicts=True)
             _change(request, amendment, "reassigned", data, actor=actor, reason=reason, channel=channel, now=now)
     return request
 
@@ -74,7 +77,7 @@ def approval_add_approver(
     AlreadyDecided, RequestClosed.
     """
     principal_of(principal)
-    with pending_request(request_id, now) as request:
+    with pending_request(request_id, actor, now) as request:
         if not (as_operator and may_operate(actor)):
             if not is_required:
                 raise NotAllowed(_("Asking somebody instead of others takes the permission to operate requests."))
@@ -95,11 +98,11 @@ def approval_escalate(
     """Ask `to` as well, in the open stage and all later ones, without waiting for the policy's own escalations. It
     takes the permission. Repeating it changes nothing.
 
-    Locks the request, then its promise. Errors: RequestNotFound, NotAllowed, InvalidChange, InvalidPolicy,
+    Locks the request, then its promise. Errors: RequestNotFound, NotEligible, NotAllowed, InvalidChange, InvalidPolicy,
     AlreadyDecided, RequestClosed.
     """
     principal_of(to)
-    with pending_request(request_id, now) as request:
+    with pending_request(request_id, actor, now) as request:
         if not (as_operator and may_operate(actor)):
             raise NotAllowed(_("Escalating takes the permission to operate requests."))
         if to not in request.thawed_policy.principals(request.stage):

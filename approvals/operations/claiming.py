@@ -25,10 +25,10 @@ def approval_claim(
     """Keep the request for oneself for four hours; others can decide only by a veto meanwhile. It takes somebody who
     may decide now. Claiming one's own claim again leaves it as it is.
 
-    Locks the request, then its promise. Errors: RequestNotFound, NotEligible, AlreadyClaimed (by whom), AlreadyDecided,
-    RequestClosed.
+    Locks the request, then its promise. Errors: RequestNotFound, NotEligible, AlreadyClaimed (by whom),
+    AlreadyDecided, RequestClosed.
     """
-    with pending_request(request_id, now) as request:
+    with pending_request(request_id, actor, now) as request:
         actor = user_now(actor)
         name = actor.get_username()
         found = eligibility_of(request, actor, ballots_of(request), now, is_person=is_person)
@@ -51,9 +51,10 @@ def approval_release(
     """Give a claim back, or (with the permission) take it from somebody. A request that nobody has claimed stays as it
     is. `as_operator` is False for a caller who may not use his permissions here.
 
-    Locks the request, then its promise. Errors: RequestNotFound, NotAllowed, AlreadyDecided, RequestClosed.
+    Locks the request, then its promise. Errors: RequestNotFound, NotEligible, NotAllowed, AlreadyDecided,
+    RequestClosed.
     """
-    with pending_request(request_id, now) as request:
+    with pending_request(request_id, actor, now) as request:
         claimant, name = request.claimant(now), actor.get_username()
         if claimant and claimant != name and not (as_operator and may_operate(actor)):
             told = _("Only %(name)s can release this, or somebody who may operate requests.")

@@ -157,6 +157,7 @@ def _ballot_data(ballot: Ballot) -> dict[str, Any]:
         "comment": ballot.comment,
         "digest": ballot.digest,
         "version": ballot.version,
+        "stage": ballot.stage,
         "as": ballot.matched,
         "for": ballot.on_behalf_of,
     }

@@ -16,14 +16,26 @@ MAY_DELEGATE_FOR_OTHERS = "approvals.change_delegation"
 
 
 def delegation_create(
-    delegator: str, delegate: str, *, starts_at: int, ends_at: int, by: Any, reason: str = "", now: int
+    delegator: str,
+    delegate: str,
+    *,
+    starts_at: int,
+    ends_at: int,
+    by: Any,
+    reason: str = "",
+    now: int,
+    is_person: bool = True,
+    as_operator: bool = True,
 ) -> Delegation:
     """Let `delegate` stand in for `delegator`. `by` is the delegator, or somebody who may delegate for others. The same
-    delegation again is the one that there is.
+    delegation again is the one that there is. `is_person` is False for a token that acts for a machine, `as_operator`
+    for a caller who may not use his permissions here.
 
     Locks the delegator's stream of events. Errors: NotAllowed, InvalidDelegation.
     """
-    _may_check(by, delegator)
+    if not is_person:
+        raise NotAllowed(_("Only people delegate; this account acts for a machine."))
+    _may_check(by, delegator, as_operator=as_operator)
     _delegation_check(delegator, delegate, starts_at, ends_at, now)
     wanted = {"delegator": delegator, "delegate": delegate, "starts_at": starts_at, "ends_at": ends_at}
     with transaction.atomic():
@@ -36,7 +48,7 @@ def delegation_create(
     return made
 
 
-def delegation_revoke(id: int, *, by: Any, reason: str = "", now: int) -> Delegation:
+def delegation_revoke(id: int, *, by: Any, reason: str = "", now: int, as_operator: bool = True) -> Delegation:
     """End a delegation now; ballots that were cast stay cast. Revoking again keeps the first time.
 
     Errors: DelegationNotFound (also for somebody whom it does not concern), NotAllowed.
@@ -45,7 +57,7 @@ def delegation_revoke(id: int, *, by: Any, reason: str = "", now: int) -> Delega
         found = Delegation.objects.select_for_update().filter(pk=id).first()
         if found is None or not _concerns(found, by):
             raise DelegationNotFound(_("There is no such delegation."))
-        _may_check(by, found.delegator)
+        _may_check(by, found.delegator, as_operator=as_operator)
         if found.revoked_at is None:
             found.revoked_at, found.revoked_by = now, by.get_username()
             found.save(update_fields=["revoked_at", "revoked_by"])
@@ -59,8 +71,8 @@ def stream_of(delegator: str) -> str:
     return f"delegation:{delegator}"
 
 
-def _may_check(by: Any, delegator: str) -> None:
-    if by.get_username() != delegator and not by.has_perm(MAY_DELEGATE_FOR_OTHERS):
+def _may_check(by: Any, delegator: str, *, as_operator: bool) -> None:
+    if by.get_username() != delegator and not (as_operator and by.has_perm(MAY_DELEGATE_FOR_OTHERS)):
         told = _("Only %(name)s can delegate this, or somebody who may delegate for others.")
         raise NotAllowed(told % {"name": delegator})
 

@@ -36,7 +36,7 @@ def file_add(
     InvalidInput.
     """
     file = upload_check(name, content_type, content)
-    with pending_request(request_id, now) as request:
+    with pending_request(request_id, actor, now) as request:
         actor = user_now(actor)
         found = eligibility_of(request, actor, ballots_of(request), now, is_person=is_person)
         if (obstacle := found.obstacle) is not None:

@@ -1,5 +1,6 @@
 """How a request begins: what is asked, frozen, and the rows that say whom it concerns."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -12,6 +13,7 @@ from approvals.operations.closing import WORKFLOW, close_if_over
 from approvals.operations.locks import promise_lock
 from approvals.operations.reminding import alarms_set
 from approvals.operations.tallying import tally
+from approvals.policy_versions import policy_in_force
 
 
 def approval_open(
@@ -23,6 +25,7 @@ def approval_open(
     Locks the new request, then the promise. Errors: InvalidCard, PromiseNotFound.
     """
     asked = card_of(card)
+    asked = replace(asked, policy=policy_in_force(asked.policy))
     with transaction.atomic():
         request = request_insert(promise_id, asked, execution_id or promise_id.partition(":")[0], workflow, now)
         if request is None:

@@ -52,10 +52,10 @@ def approval_remind(
 ) -> ApprovalRequest:
     """Remind those who are asked, again; at most every 15 minutes. Whoever asked may do it, and who has the permission.
 
-    Locks the request, then its promise. Errors: RequestNotFound, NotAllowed, RemindedAlready, AlreadyDecided,
-    RequestClosed.
+    Locks the request, then its promise. Errors: RequestNotFound, NotEligible, NotAllowed, RemindedAlready,
+    AlreadyDecided, RequestClosed.
     """
-    with pending_request(request_id, now) as request:
+    with pending_request(request_id, actor, now) as request:
         name = actor.get_username()
         if name != request.requester and not (as_operator and may_operate(actor)):
             raise NotAllowed(_("Only whoever asked can remind, or somebody who may operate requests."))

@@ -1,6 +1,7 @@
 """How a request that is open changes: a new version begins, the ballots of the old one are void, and what people had
 read is kept, so that they can be shown what changed."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from approvals.models import CONTENT, ApprovalRequest, RequestVersion, Role
 from approvals.operations.closing import WORKFLOW, close_if_over
 from approvals.operations.locks import promise_lock, request_lock
 from approvals.operations.tallying import audience_renew, tally
+from approvals.policy_versions import policy_in_force
 
 
 def approval_revise(request_id: UUID | str, card: dict[str, Any], *, revision: int, now: int) -> bool:
@@ -28,7 +30,8 @@ def approval_revise(request_id: UUID | str, card: dict[str, Any], *, revision: i
         if not request.is_pending or close_if_over(request, promise_lock(request), now) is not None:
             return False
         request.revision = revision
-        version_begin(request, card_of(card), now)
+        asked = card_of(card)
+        version_begin(request, replace(asked, policy=policy_in_force(asked.policy)), now)
         tally(request, [], now, event="revised")
     return True
 

@@ -3,6 +3,8 @@
 from django.db import migrations, models
 from django.db.models import Q
 
+from promises import sql
+
 
 class Migration(migrations.Migration):
     dependencies = [("promises", "0006_first_in_line")]
@@ -13,4 +15,5 @@ class Migration(migrations.Migration):
             "task",
             models.Index(fields=["target"], condition=Q(state="suspended"), name="promises_task_suspended"),
         ),
+        migrations.RunPython(sql.install, sql.remove),
     ]

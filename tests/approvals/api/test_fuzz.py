@@ -25,6 +25,7 @@ value = st.recursive(
     scalar, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3), max_leaves=6
 )
 
+principal = st.sampled_from(["user:bob", "user:dave", "group:finance", "permission:auth.view_group", "nobody"])
 FIELDS = {
     "id": text | st.just("fuzz-1"),
     "workflow": text | st.just("expense"),
@@ -42,6 +43,17 @@ FIELDS = {
     ),
     "outcome": value | st.sampled_from(["approve", "reject"]),
     "comment": value,
+    "on_behalf_of": value,
+    "reason": value,
+    "to": value | principal,
+    "instead_of": value | principal,
+    "principal": value | principal,
+    "required": value,
+    "text": value,
+    "delegate": value | st.sampled_from(["bob", "dave"]),
+    "delegator": value | st.sampled_from(["bob", "dave"]),
+    "starts_at": value | st.sampled_from(["0s", NEVER]),
+    "ends_at": value | st.sampled_from(["1h", NEVER]),
 }
 body = st.fixed_dictionaries({}, optional=FIELDS) | value
 raw = st.binary(max_size=40) | st.sampled_from([b"", b"{", b"[" * 3000, b"null", b'{"id": 1e999}', b'{"a": "\\ud800"}'])
@@ -55,6 +67,15 @@ POSTED = [
     "/api/promises/{}/reject/",
     "/api/promises/{}/cancel/",
     "/api/approvals/{}/decisions/",
+    "/api/approvals/{}/claim/",
+    "/api/approvals/{}/release/",
+    "/api/approvals/{}/reassign/",
+    "/api/approvals/{}/approvers/",
+    "/api/approvals/{}/escalate/",
+    "/api/approvals/{}/remind/",
+    "/api/approvals/{}/comments/",
+    "/api/delegations/",
+    "/api/delegations/{}/revoke/",
     "/callbacks/{}/",
 ]
 READ = [

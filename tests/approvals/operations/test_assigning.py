@@ -145,8 +145,10 @@ def test_whoever_may_decide_may_ask_for_another_answer_as_well(people: People, a
 
 
 def test_somebody_who_may_not_decide_asks_for_nothing(people: People, ask: Ask) -> None:
-    with pytest.raises(NotEligible):
+    with pytest.raises(NotEligible, match="does not concern you"):
         add(ask(), people["erin"], "user:dave", is_required=True)
+    with pytest.raises(NotEligible):
+        add(ask(), people["ana"], "user:dave", is_required=True)
     with pytest.raises(NotEligible, match="Only people"):
         add(ask(), people["bob"], "user:dave", is_required=True, is_person=False)
 

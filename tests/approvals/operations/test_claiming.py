@@ -92,10 +92,18 @@ def test_what_somebody_has_claimed_is_not_claimed_again(people: People, ask: Ask
     assert (caught.value.status, caught.value.by) == (409, "bob")
 
 
-@pytest.mark.parametrize(("name", "is_person"), [("ana", True), ("dave", True), ("bob", False)])
+@pytest.mark.parametrize(("name", "is_person"), [("ana", True), ("bob", False)])
 def test_it_takes_somebody_who_may_decide(people: People, ask: Ask, name: str, is_person: bool) -> None:
     with pytest.raises(NotEligible):
         claim(ask(), people[name], is_person=is_person)
+
+
+def test_whom_it_does_not_concern_learns_nothing_of_it(people: People, ask: Ask) -> None:
+    request = ask()
+    decide(request, people["bob"])
+    for work in (claim, release):
+        with pytest.raises(NotEligible, match="does not concern you"):
+            work(request, people["dave"])
 
 
 def test_only_the_claimant_or_an_operator_releases(people: People, ask: Ask) -> None:
