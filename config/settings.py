@@ -157,10 +157,12 @@ PROMISES = {
     "LEASE_MS": env.int("COUNTERSIGN_LEASE_MS", default=15_000),
     # A worker that dies so often in a row on one execution, with nothing new recorded, halts it.
     "MAX_CRASHES": env.int("COUNTERSIGN_MAX_CRASHES", default=10),
-    # What the clock calls when a deadline has come: functions of `now` (ms) that return how many rows they
-    # moved.
+    # What the clock calls once, and what it calls when something is due: functions of `now` (ms) that return how many
+    # rows they moved.
+    "CLOCK_STARTS": ["workflows.schedules.declare"],
     "CLOCK_SWEEPS": [
         "promises.store.timeouts_sweep",
+        "promises.store.schedules_fire",
         "approvals.operations.approvals_expire",
         "approvals.operations.alarms_ring",
         "approvals.operations.eligibility_sweep",

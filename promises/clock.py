@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils.module_loading import import_string
 
 from promises.listening import connection_parameters
@@ -28,16 +28,27 @@ Sweep = Callable[[int], int]
 
 
 def sweeps_from_settings() -> list[Sweep]:
-    """The functions of PROMISES["CLOCK_SWEEPS"]: each takes `now`, does what is due and returns how much it did."""
-    names: Sequence[str] = settings.PROMISES.get("CLOCK_SWEEPS", ["promises.store.timeouts_sweep"])
+    """The functions of PROMISES["CLOCK_SWEEPS"]: each takes `now`, does a part of what is due and returns how much that
+    was."""
+    names: Sequence[str] = settings.PROMISES.get(
+        "CLOCK_SWEEPS", ["promises.store.timeouts_sweep", "promises.store.schedules_fire"]
+    )
+    return [import_string(name) for name in names]
+
+
+def starts_from_settings() -> list[Sweep]:
+    """The functions of PROMISES["CLOCK_STARTS"], which a clock calls once: each takes `now` and returns how much it
+    did."""
+    names: Sequence[str] = settings.PROMISES.get("CLOCK_STARTS", [])
     return [import_string(name) for name in names]
 
 
 class Clock:
     """One clock process. `run` returns after `stop`."""
 
-    def __init__(self, sweeps: Sequence[Sweep] | None = None) -> None:
+    def __init__(self, sweeps: Sequence[Sweep] | None = None, starts: Sequence[Sweep] | None = None) -> None:
         self.sweeps = list(sweeps) if sweeps is not None else sweeps_from_settings()
+        self.starts = list(starts) if starts is not None else starts_from_settings()
         self.stopped = threading.Event()
         self.presence = Presence("clock")
         self._beaten_at = 0
@@ -46,9 +57,10 @@ class Clock:
         self.stopped.set()
 
     def run(self) -> None:
-        """Lead when nobody else does; a lost database is waited for."""
+        """Do what is to be done once, then lead when nobody else does; a lost database is waited for."""
         while not self.stopped.is_set():
             try:
+                self._start()
                 self._lead()
             except Exception:
                 log.warning("the clock lost the database; it tries again in a second", exc_info=True)
@@ -60,18 +72,9 @@ class Clock:
             log.warning("the clock could not take its presence away; it expires by itself")
 
     def tick(self, now: int) -> int:
-        """Do everything that is due at `now`; returns how much that was. A failing sweep does not keep the others
-        from their work."""
-        done = 0
-        for sweep in self.sweeps:
-            try:
-                while count := sweep(now):
-                    done += count
-            except Exception:
-                log.exception("the sweep %s failed; it is tried again", getattr(sweep, "__name__", sweep))
-                if not connection.is_usable():
-                    raise
-        return done
+        """Let each sweep do a part of what is due at `now`; returns how much that was, 0 when nothing is left. A sweep
+        that fails does not keep the others from their work."""
+        return sum(_attempt(sweep, now) for sweep in self.sweeps)
 
     def _lead(self) -> None:
         # A connection of its own for the lock and for LISTEN: one that runs statements would swallow what it hears.
@@ -83,8 +86,13 @@ class Clock:
             raw.execute("LISTEN countersign_clock")
             while not self.stopped.is_set():
                 self._beat()
-                self.tick(now_ms())
-                self._sleep(raw)
+                if not self.tick(now_ms()):
+                    self._sleep(raw)
+
+    def _start(self) -> None:
+        while self.starts:
+            _attempt(self.starts[0], now_ms())
+            self.starts.pop(0)
 
     def _try_lock(self, raw: psycopg.Connection[Any]) -> bool:
         row = raw.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,)).fetchone()
@@ -102,3 +110,22 @@ class Clock:
         if now - self._beaten_at >= BEAT_SECONDS * 1000:
             self.presence.beat(now)
             self._beaten_at = now
+
+
+def _attempt(work: Sweep, now: int) -> int:
+    """What the work has done; 0 when it fails. A lost database is no fault of the work."""
+    try:
+        return work(now)
+    except Exception:
+        log.exception("the clock's %s failed", getattr(work, "__name__", work))
+        if not _is_connected():
+            raise
+        return 0
+
+
+def _is_connected() -> bool:
+    try:
+        connection.ensure_connection()
+    except DatabaseError:
+        return False
+    return bool(connection.is_usable())

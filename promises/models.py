@@ -173,10 +173,11 @@ class Listener(models.Model):
 
 
 class Schedule(models.Model):
-    """A promise is created at every occurrence of `cron` (UTC); ids come from the template `promise_id`."""
+    """A promise is created at every occurrence of `cron` in `time_zone`; ids come from the template `promise_id`."""
 
     id = models.TextField(primary_key=True, db_collation="C")
     cron = models.TextField()
+    time_zone = models.TextField(default="UTC")
     promise_id = models.TextField()
     promise_timeout = models.BigIntegerField()
     promise_param_headers = models.JSONField(null=True, blank=True)
@@ -185,11 +186,18 @@ class Schedule(models.Model):
     created_at = models.BigIntegerField()
     next_run_at = models.BigIntegerField()
     last_run_at = models.BigIntegerField(null=True, blank=True)
+    # While it is paused it does not fire, and what it misses is not made up for.
+    paused_at = models.BigIntegerField(null=True, blank=True)
+    pause_reason = models.TextField(default="", blank=True)
+    # Written in the code: the clock's start makes the row what the code says, and deletes it with the code.
+    is_declared = models.BooleanField(default=False)
 
     class Meta:
         verbose_name = _("schedule")
         verbose_name_plural = _("schedules")
-        indexes = [models.Index(fields=["next_run_at"], name="promises_schedule_due")]
+        indexes = [
+            models.Index(fields=["next_run_at"], condition=Q(paused_at__isnull=True), name="promises_schedule_due")
+        ]
 
     def __str__(self) -> str:
         return self.id

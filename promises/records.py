@@ -60,6 +60,33 @@ class NewPromise:
     created_at: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSchedule:
+    """A schedule to create: at each occurrence of `cron` in `time_zone`, a promise whose id comes from the template
+    `promise_id` and whose deadline is `promise_timeout` ms later."""
+
+    id: str
+    cron: str
+    time_zone: str = "UTC"
+    promise_id: str = "{{.id}}-{{.timestamp}}"
+    promise_timeout: int
+    promise_param: Value = EMPTY
+    promise_tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleRecord(NewSchedule):
+    """A schedule as it is stored. While `paused_at` is set it does not fire; `is_declared`: it is written in the
+    code."""
+
+    created_at: int
+    next_run_at: int
+    last_run_at: int | None = None
+    paused_at: int | None = None
+    pause_reason: str = ""
+    is_declared: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Acquired:
     """A lease: the task with its new version, its promise, and the other promises of its branch known so far.

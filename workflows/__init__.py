@@ -1,6 +1,7 @@
 """Durable workflows: plain async functions whose steps are promises that outlive the process."""
 
 from workflows.context import Context, Info
+from workflows.declarations import schedule
 from workflows.errors import (
     FunctionNotFound,
     InvalidArguments,
@@ -35,6 +36,7 @@ __all__ = [
     "WorkflowError",
     "portable",
     "registry",
+    "schedule",
     "step",
     "workflow",
 ]

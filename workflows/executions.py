@@ -1,7 +1,6 @@
 """Starting executions in durable mode, and handles to them."""
 
 import asyncio
-import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,16 +13,15 @@ from promises.queries import promise_graph, promise_graph_stored
 from promises.records import NewPromise, PromiseRecord
 from promises.times import NEVER, now_ms
 from workflows import codec
-from workflows.errors import ExecutionNotFound, FunctionNotFound, InvalidId
-from workflows.frames import invocation, root_tags
+from workflows.errors import ExecutionNotFound, FunctionNotFound
+from workflows.frames import checked_invocation, root_tags
 from workflows.histories import History
 from workflows.outcomes import result_of
 from workflows.registry import Workflow, registry
 from workflows.stores.durable import DurableStore
+from workflows.strands import check_id
 
 R = TypeVar("R")
-
-_id = re.compile(r"[^\s:/\\\x00-\x1f\x7f?#%]{1,200}")
 
 
 def start(
@@ -45,9 +43,7 @@ def start(
     """
     found = function if isinstance(function, Workflow) else registry.get(function, version)
     id = check_id(id if id is not None else f"{found.name}-{uuid.uuid4().hex[:12]}")
-    param = invocation(found.name, found.version, args, kwargs or {})
-    call = param.decode()
-    found.bind(call["args"], call.get("kwargs", {}))
+    param = checked_invocation(found, args, kwargs or {})
     now = now_ms()
     deadline = NEVER if timeout is None else min(now + int(timeout.total_seconds() * 1000), NEVER)
     promise = NewPromise(id, deadline, param, root_tags(id, found, requester, priority))
@@ -60,13 +56,6 @@ def get(id: str) -> "Handle[Any]":
     handle: Handle[Any] = Handle(id)
     handle.promise()
     return handle
-
-
-def check_id(id: str) -> str:
-    """The id, if it may name an execution. Errors: InvalidId."""
-    if not isinstance(id, str) or not _id.fullmatch(id):
-        raise InvalidId(f"{id!r:.80} cannot be an id: use 1 to 200 characters, without spaces and : / \\ ? # %.")
-    return id
 
 
 class Handle(Generic[R]):

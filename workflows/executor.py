@@ -76,6 +76,8 @@ def execute_acquired(
             outcome = "lost"
         finally:
             end(outcome)
+        if outcome == "halted":
+            log.error("%s is halted: %s", task.id, activation.error)
         log.info("executed %s: %s", task.id, outcome)
     return outcome
 
@@ -97,7 +99,6 @@ def activate(activation: Activation, functions: Registry) -> str:
         Unprocessable,
     ) as reason:  # the last two: a call the store will never take
         activation.error = reason
-        log.error("%s is halted: %s", lease.task_id, reason)
         store.halt(lease, f"{type(reason).__name__}: {reason}")
         return "halted"
     except ShuttingDown:

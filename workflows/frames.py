@@ -204,14 +204,25 @@ def invocation(name: str, version: int, args: Sequence[Any], kwargs: Mapping[str
     return _value(call)
 
 
+def checked_invocation(function: Workflow[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Value:
+    """`invocation`, of arguments that fit the function's signature. Errors: also InvalidArguments."""
+    param = invocation(function.name, function.version, args, kwargs)
+    call = param.decode()
+    function.bind(call["args"], call.get("kwargs", {}))
+    return param
+
+
 def root_tags(id: str, function: Workflow[..., Any], requester: str, priority: int | None = None) -> dict[str, str]:
     """The tags of an execution's root promise. Errors: InvalidArguments (the priority)."""
+    lineage = {f"resonate:{name}": id for name in ("origin", "branch", "parent")}
+    return lineage | call_tags(function, requester, priority)
+
+
+def call_tags(function: Workflow[..., Any], requester: str, priority: int | None = None) -> dict[str, str]:
+    """Those that do not depend on its id. Errors: InvalidArguments (the priority)."""
     tags = {
         "resonate:target": f"celery://{function.queue}",
         "resonate:scope": "global",
-        "resonate:origin": id,
-        "resonate:branch": id,
-        "resonate:parent": id,
         "countersign:func": function.name,
         "countersign:version": str(function.version),
     }

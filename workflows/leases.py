@@ -27,6 +27,7 @@ class Leases:
         self._thread: threading.Thread | None = None
         self.is_stopping = threading.Event()
         self._grace: threading.Timer | None = None
+        self._missed: set[tuple[str, int]] = set()
 
     @contextmanager
     def held(self, task_id: str, version: int) -> Iterator[None]:
@@ -88,9 +89,11 @@ class Leases:
             log.warning("leases not extended; tried again soon", exc_info=True)
             connections.close_all()
             return
-        for task_id, version in leases:
-            if task_id not in held and self._held.get(task_id) == version:
-                log.warning("the lease of %s (version %d) is lost", task_id, version)
+        # One that was just given up by its own execution is missing too; if it is still here at the next beat, it is lost.
+        missing = {lease for lease in leases if lease[0] not in held}
+        for task_id, version in missing & self._missed:
+            log.warning("the lease of %s (version %d) is lost", task_id, version)
+        self._missed = missing
 
 
 leases = Leases()

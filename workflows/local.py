@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from promises.records import NewPromise, PromiseRecord
 from promises.times import NEVER, now_ms
 from workflows import codec
+from workflows.declarations import new_schedule
 from workflows.executor import execute
 from workflows.frames import invocation, root_tags
 from workflows.outcomes import result_of
@@ -59,6 +60,10 @@ class Runner:
         param = invocation(function.name, function.version, args, kwargs)
         self.store.create(NewPromise(id, timeout_at, param, tags))
         return id
+
+    def schedule(self, id: str, function: Workflow[..., Any], *args: Any, cron: str, time_zone: str = "UTC") -> None:
+        """Start the function at each occurrence of `cron` from now on, while this runs; see `workflows.schedule`."""
+        self.store.schedule(new_schedule(id, function, args, cron=cron, time_zone=time_zone))
 
     def step(self) -> bool:
         """Execute every task that is due now. False when there was none."""

@@ -1,13 +1,18 @@
-"""The event loop that a workflow body runs on: it can say when nothing more will happen by itself, and it gives every
-asyncio task that a body starts its own numbering, so that ids do not depend on which task happens to run first."""
+"""The event loop that a workflow body runs on: it can say when nothing more will happen by itself, it gives every
+asyncio task that a body starts its own numbering, so that ids do not depend on which task happens to run first, and it
+refuses a body what no record would bring back: timers of its own, and threads."""
 
 import asyncio
 import contextvars
 import threading
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from typing import Any, TypeVar, TypeVarTuple
 
 from workflows.strands import CURRENT
+
+Args = TypeVarTuple("Args")
+R = TypeVar("R")
 
 _local = threading.local()
 
@@ -53,9 +58,40 @@ class Loop(asyncio.SelectorEventLoop):
         finally:
             asyncio._set_running_loop(None)
 
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Args], object],
+        *args: *Args,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Set a timer; `call_later`, asyncio.sleep and asyncio.timeout come here, too."""
+        _refuse_to_bodies(
+            "sets a timer of the event loop (asyncio.sleep, asyncio.timeout, asyncio.wait_for), which a restart would "
+            "forget. Use ctx.sleep, ctx.first or ctx.options(timeout=...)."
+        )
+        return super().call_at(when, callback, *args, context=context)
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Args], R], *args: *Args
+    ) -> asyncio.Future[R]:
+        """Call a function in a thread; asyncio.to_thread and asgiref's sync_to_async come here, too."""
+        _refuse_to_bodies(
+            "hands work to a thread (asyncio.to_thread, sync_to_async, the async ORM), of which nothing is recorded. "
+            "Do it in a step: ctx.run."
+        )
+        return super().run_in_executor(executor, func, *args)
+
     def wait(self) -> None:
         """Block until something calls `stop` (a finished step, a timer, another thread by `call_soon_threadsafe`)."""
         self.run_forever()
+
+
+def _refuse_to_bodies(what: str) -> None:
+    """Raises NonDurableAwait when it is a workflow body whose code asks (steps and the engine may)."""
+    strand = CURRENT.get()
+    if strand is not None:
+        raise strand.frame.activation.non_durable(what)
 
 
 def _numbered_task(

@@ -239,6 +239,10 @@ class Activation:
         self.ended = self.ended or reason
         return reason
 
+    def non_durable(self, what: str) -> Halt:
+        """What a body gets that asks for something which no record could bring back."""
+        return self._halt(NonDurableAwait(f"The workflow body of {self.lease.task_id} {what}"))
+
     def answer(self, operation: Operation, known: PromiseRecord) -> None:
         """Hand a settled promise to whoever waits for its operation."""
         self.waiting.pop(operation.id, None)
@@ -381,9 +385,9 @@ class Activation:
         """Suspend on the promises that the bodies wait for: False. True when some are settled already: then go on."""
         awaited = [operation.id for operation in self.waiting.values() if operation.is_awaited]
         if not awaited:
-            raise NonDurableAwait(
-                f"The workflow body of {self.lease.task_id} waits for something that is not a durable operation. "
-                "Use ctx.sleep instead of asyncio.sleep, and do I/O in steps (ctx.run)."
+            raise self.non_durable(
+                "waits for something that is not a durable operation, so nothing would ever wake it. Wait by ctx only, "
+                "and do I/O in steps (ctx.run)."
             )
         create = [operation.promise for operation in (*self.unstored.values(), *self.timed.values())]
         settled = self.store.suspend(self.lease, awaited, create)

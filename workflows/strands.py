@@ -1,8 +1,20 @@
 """How the promises of an execution get their ids: by the order of calls within one strand of a function, never by the
 order in which concurrent strands happen to run."""
 
+import re
 from contextvars import ContextVar
 from typing import Any
+
+from workflows.errors import InvalidId
+
+_id = re.compile(r"[^\s:/\\\x00-\x1f\x7f?#%]{1,200}")
+
+
+def check_id(id: str) -> str:
+    """The id, if it may name an execution: the root of its call graph's ids. Errors: InvalidId."""
+    if not isinstance(id, str) or not _id.fullmatch(id):
+        raise InvalidId(f"{id!r:.80} cannot be an id: use 1 to 200 characters, without spaces and : / \\ ? # %.")
+    return id
 
 
 def child_id(parent: str, name: int | str) -> str:

@@ -62,6 +62,10 @@ class Playground:
         """Start an execution; returns its id. Nothing runs yet."""
         return Runner(self.store).start(fn, *args, id=id, timeout_at=timeout_at, **kwargs)
 
+    def schedule(self, id: str, fn: Workflow[..., Any], *args: Any, cron: str, time_zone: str = "UTC") -> None:
+        """Start the function at each occurrence of `cron` from now on; the executions are named ID-MILLISECONDS."""
+        Runner(self.store).schedule(id, fn, *args, cron=cron, time_zone=time_zone)
+
     def work(self) -> None:
         """Execute what is due now, until nothing is. Raises Halted."""
         while due := self.store.due_tasks():

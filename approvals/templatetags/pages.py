@@ -57,6 +57,28 @@ def state_mark(state: str) -> SafeString:
 
 
 @register.filter
+def state_kind(state: str) -> str:
+    """What a state's mark looks like: ok, bad, warn, run, off."""
+    return str(STATES.get(state, (state, "circle", "off"))[2])
+
+
+@register.filter
+def state_icon(state: str) -> str:
+    return str(STATES.get(state, (state, "circle", "off"))[1])
+
+
+@register.simple_tag
+def icon_href(name: str) -> str:
+    """The address of an icon, for `use` in a drawing."""
+    return f"{static('icons/sprite.svg')}#{name}"
+
+
+@register.simple_tag
+def scaled(pixels: int, percent: int) -> int:
+    return pixels * percent // 100
+
+
+@register.filter
 def state_words(state: str) -> str:
     return str(STATES.get(state, (state,))[0])
 

@@ -12,9 +12,11 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from approvals import queries, wording
+from approvals.drawings import ZOOMS, drawing_of, timeline_of
 from approvals.graphs import Node, error_words, levels_mark, nodes_of
 from approvals.models import ApprovalRequest, RequestState
 from promises import callback_urls
@@ -27,13 +29,16 @@ from promises.records import PromiseRecord
 from promises.states import PromiseState
 from promises.times import now_ms
 from workflows.errors import InvalidId, ReasonMissing
-from workflows.executions import Handle, check_id
+from workflows.executions import Handle
 from workflows.halts import advice_for, execution_continue, halt_words
 from workflows.registry import registry
+from workflows.strands import check_id
 
 PAGE = 50
 NODES_PAGE = 500
 MAY_CHANGE, MAY_OPERATE = "promises.change_promise", "promises.change_task"
+LIST = "list"
+VIEWS = {LIST: gettext_lazy("List"), "graph": gettext_lazy("Graph"), "timeline": gettext_lazy("Timeline")}
 WAITING, HALTED = "waiting", "halted"
 FILTER_STATES = [PromiseState.PENDING.value, WAITING, HALTED, *(s.value for s in PromiseState if s != "pending")]
 
@@ -223,6 +228,7 @@ def run_context(request: HttpRequest, graph: list[PromiseRecord], now: int) -> d
     part = nodes[page * NODES_PAGE - NODES_PAGE : page * NODES_PAGE]
     levels_mark(part)
     return {
+        **drawing_context(request, part, nodes),
         "now": now,
         "root": nodes[0],
         "arguments": arguments_of(nodes[0].param),
@@ -239,6 +245,22 @@ def run_context(request: HttpRequest, graph: list[PromiseRecord], now: int) -> d
         "can_continue": bool(halted) and request.user.has_perm(MAY_OPERATE),
         "can_cancel": root.is_pending and can_change(request.user, root),
         "seen": fingerprint(nodes, now),
+    }
+
+
+def drawing_context(request: HttpRequest, part: list[Node], nodes: list[Node]) -> dict[str, Any]:
+    """How the call graph is shown (?view=, ?zoom=), and the promise that is looked into (?node=)."""
+    view = request.GET.get("view", "")
+    zoom = request.GET.get("zoom", "")
+    chosen = request.GET.get("node", "")
+    return {
+        "views": VIEWS,
+        "view": view if view in VIEWS else LIST,
+        "zooms": ZOOMS,
+        "zoom": int(zoom) if zoom in map(str, ZOOMS) else 100,
+        "selected": next((node for node in nodes if chosen and node.id == chosen), None),
+        "drawing": drawing_of(part) if view == "graph" else None,
+        "timeline": timeline_of(part, nodes[0]) if view == "timeline" else None,
     }
 
 

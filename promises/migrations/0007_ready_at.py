@@ -3,8 +3,6 @@
 from django.db import migrations, models
 from django.db.models import Q
 
-from promises import sql
-
 
 class Migration(migrations.Migration):
     dependencies = [("promises", "0006_first_in_line")]
@@ -15,5 +13,4 @@ class Migration(migrations.Migration):
             "task",
             models.Index(fields=["target"], condition=Q(state="suspended"), name="promises_task_suspended"),
         ),
-        migrations.RunPython(sql.install, sql.remove),
     ]

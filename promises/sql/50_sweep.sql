@@ -9,6 +9,7 @@ DECLARE
     woken jsonb;
     known int;
     deaths int;
+    place text;
 BEGIN
     settled := 0; lapsed := 0; halted := 0; retried := 0; wakes := '[]';
     FOR r IN
@@ -33,9 +34,11 @@ BEGIN
             deaths := CASE WHEN known > r.progress THEN 1 ELSE r.crashes + 1 END;
         END IF;
         IF r.state = 'acquired' AND deaths >= p_max_crashes THEN
+            SELECT format('after %s (%s)', b.id, b.tags ->> 'countersign:func') INTO place FROM promises_branch(r.id, r.branch) b
+             WHERE b.state <> 'pending' ORDER BY b.settled_at DESC, b.id DESC LIMIT 1;
             UPDATE promises_task SET state = 'halted', pid = NULL, ttl = NULL, due_at = NULL, crashes = deaths,
-                   halt_reason = format('Its worker died or lost its lease %s times in a row (last: %s). Find out why, then continue it.',
-                                        deaths, r.pid)
+                   halt_reason = format('Its worker died or lost its lease %s times in a row (last: %s), each time %s. '
+                                        'Find out why, then continue it.', deaths, r.pid, coalesce(place, 'at its first call'))
              WHERE id = r.id;
             halted := halted + 1;
         ELSE

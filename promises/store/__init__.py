@@ -5,6 +5,16 @@ from promises.store.callbacks import promise_register_callback, promise_register
 from promises.store.graphs import graph_cancel, graph_continue, task_fence_cancel
 from promises.store.limits import limits_declare
 from promises.store.promises import promise_create, promise_get, promise_settle
+from promises.store.schedules import (
+    schedule_create,
+    schedule_delete,
+    schedule_get,
+    schedule_pause,
+    schedule_resume,
+    schedule_search,
+    schedules_declare,
+    schedules_fire,
+)
 from promises.store.tasks import (
     Claim,
     task_acquire,
@@ -33,6 +43,14 @@ __all__ = [
     "promise_register_callback",
     "promise_register_listener",
     "promise_settle",
+    "schedule_create",
+    "schedule_delete",
+    "schedule_get",
+    "schedule_pause",
+    "schedule_resume",
+    "schedule_search",
+    "schedules_declare",
+    "schedules_fire",
     "task_acquire",
     "task_claim",
     "task_continue",

@@ -159,8 +159,9 @@ def row_of(promise: NewPromise) -> dict[str, Any]:
         row["param_headers"] = promise.param.headers
     if promise.param.data is not None:
         row["param_data"] = promise.param.data
-    if promise.state != PromiseState.PENDING:
+    if promise.created_at is not None:
         row["created_at"] = promise.created_at
+    if promise.state != PromiseState.PENDING:
         if promise.value.headers is not None:
             row["value_headers"] = promise.value.headers
         if promise.value.data is not None:

@@ -41,9 +41,10 @@ def sweep(now: int, limit: int = 200) -> Swept:
 
 
 def next_due(now: int) -> int:
-    """When the next promise deadline or task timer is due (ms; `NEVER` when there is none)."""
+    """When the next promise deadline, task timer or schedule is due (ms; `NEVER` when there is none)."""
     sql = """SELECT least(
         (SELECT min(timeout_at) FROM promises_promise WHERE state = 'pending' AND timeout_at < 9007199254740991),
-        (SELECT min(due_at) FROM promises_task WHERE due_at IS NOT NULL))"""
+        (SELECT min(due_at) FROM promises_task WHERE due_at IS NOT NULL),
+        (SELECT min(next_run_at) FROM promises_schedule WHERE paused_at IS NULL))"""
     due = execute(sql, ())[0][0]
     return NEVER if due is None else int(due)

@@ -395,3 +395,41 @@ def test_a_deep_chain_is_no_trouble() -> None:
     levels_mark(nodes)
     assert nodes[-1].depth == 3000
     assert sum(node.opens for node in nodes) == sum(len(node.closes) for node in nodes)
+
+
+class TestDrawn:
+    @pytest.fixture
+    def page(self, people: People) -> Callable[[str], str]:
+        """The run page of an execution with a sleep, steps and a callback."""
+        run_create("drawn")
+        for n in range(1, 7):
+            step_create(f"drawn:{n}", "count", value=n)
+        latent_create("drawn:7")
+        return lambda query: unescape(signed_in(people["ana"]).get(f"/runs/drawn/{query}").content.decode())
+
+    def test_the_graph_is_a_drawing_whose_boxes_are_links(self, page: Callable[[str], str]) -> None:
+        shown = page("?view=graph")
+        assert shown.count('class="graph-box') == 3  # the root, six equal steps, what waits
+        assert "count × 6" in shown
+        assert "Call graph with 7 promises" in shown
+
+    def test_a_chosen_promise_is_looked_into(self, page: Callable[[str], str]) -> None:
+        shown = page("?view=graph&node=drawn:7")
+        assert 'id="inspector"' in shown
+        assert '<details id="node-drawn:7" open>' in shown
+
+    def test_the_zoom_changes_the_size_and_nothing_else(self, page: Callable[[str], str]) -> None:
+        def size(query: str) -> tuple[str, ...]:
+            return re.findall(r'viewBox="([^"]+)" width="(\d+)"', page(query))[0]
+
+        (box, whole), (same_box, half) = size("?view=graph"), size("?view=graph&zoom=50")
+        assert (same_box, int(half)) == (box, int(whole) // 2)
+
+    def test_the_timeline_hatches_what_waits(self, page: Callable[[str], str]) -> None:
+        shown = page("?view=timeline")
+        assert shown.count('class="timeline-lane') == 8
+        assert shown.count('fill="url(#waits)"') == 2  # the key, and the callback
+
+    @pytest.mark.parametrize("query", ["?view=nonsense&zoom=1e9&node=missing", "?view=graph&zoom=&node="])
+    def test_what_makes_no_sense_is_left_out(self, page: Callable[[str], str], query: str) -> None:
+        assert "drawn" in page(query)

@@ -170,16 +170,35 @@ class TestNonDeterminism:
 
 class TestNonDurableAwait:
     @pytest.mark.parametrize(
-        "wait",
-        [lambda: asyncio.sleep(60), lambda: asyncio.get_running_loop().create_future(), lambda: asyncio.Event().wait()],
+        ("wait", "message"),
+        [
+            (lambda: asyncio.get_running_loop().create_future(), r"waits for something.*ctx only"),
+            (lambda: asyncio.Event().wait(), r"waits for something.*ctx only"),
+            (lambda: asyncio.sleep(60), r"sets a timer.*ctx\.sleep"),
+            (lambda: asyncio.wait_for(asyncio.get_running_loop().create_future(), 60), r"sets a timer.*ctx\.options"),
+            (lambda: asyncio.to_thread(one), r"to a thread.*ctx\.run"),
+        ],
     )
-    def test_a_body_that_waits_for_what_nobody_records_halts(self, play: Playground, wait: Callable[[], Any]) -> None:
+    def test_a_body_that_waits_for_what_nobody_records_halts(
+        self, play: Playground, wait: Callable[[], Any], message: str
+    ) -> None:
         @workflow
         async def flow(ctx: Context) -> None:
             await ctx.run(one)
             await wait()
 
-        with pytest.raises(Halted, match=r"NonDurableAwait.*ctx\.sleep"):
+        with pytest.raises(Halted, match=f"NonDurableAwait.*{message}"):
+            play.run(flow)
+
+    def test_a_timer_is_refused_even_while_a_step_would_let_it_ring(self, play: Playground) -> None:
+        async def slow() -> None:
+            await asyncio.sleep(0.01)
+
+        @workflow
+        async def flow(ctx: Context) -> None:
+            await asyncio.gather(ctx.run(slow), asyncio.sleep(0.001), return_exceptions=True)
+
+        with pytest.raises(Halted, match=r"NonDurableAwait.*sets a timer"):
             play.run(flow)
 
     def test_yielding_to_the_loop_is_no_wait(self, play: Playground) -> None:

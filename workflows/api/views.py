@@ -31,6 +31,7 @@ from workflows.api.outputs import (
 )
 from workflows.errors import ExecutionNotFound
 from workflows.halts import execution_continue, halt_words
+from workflows.strands import check_id
 
 LARGEST_VERSION = 2**31 - 1
 
@@ -55,7 +56,7 @@ class ExecutionView(ApiView):
 
     def graph_or_404(self, id: str, now: int) -> list[PromiseRecord]:
         """The call graph of an execution that the caller may see."""
-        graph = queries.promise_graph(executions.check_id(id), now=now)
+        graph = queries.promise_graph(check_id(id), now=now)
         if not graph or not is_execution(graph[0]) or not access.can_see(self.request, graph[0]):
             raise ExecutionNotFound(_("There is no execution “%(id)s” that you may see.") % {"id": id})
         return graph

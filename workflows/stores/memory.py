@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
+from promises.cron import next_run, occurrence
 from promises.errors import BadRequest, PromiseNotFound, Unprocessable
-from promises.records import Acquired, NewPromise, PromiseRecord, TaskRecord, project
+from promises.records import Acquired, NewPromise, NewSchedule, PromiseRecord, TaskRecord, project
 from promises.states import SETTLE_STATES, PromiseState, TaskState
 from promises.times import NEVER, now_ms
 from promises.values import CANCELED_BY_CALLER, EMPTY, Value
@@ -38,6 +39,7 @@ class MemoryStore:
         self.tasks: dict[str, _Task] = {}
         self.changed = threading.Condition(threading.RLock())
         self._deadlines: list[tuple[int, str]] = []
+        self._schedules: dict[str, tuple[int, NewSchedule]] = {}  # with the next occurrence
 
     def now(self) -> int:
         return self.clock()
@@ -106,6 +108,12 @@ class MemoryStore:
             self._fence(lease)
             return self.settle(id, state, value)
 
+    def schedule(self, new: NewSchedule) -> None:
+        """Create its promises, each when it is due, from now on."""
+        with self.changed:
+            self._schedules[new.id] = next_run(new.cron, self.now(), new.time_zone), new
+            self.changed.notify_all()
+
     def cancel(self, id: str, value: Value = EMPTY) -> PromiseRecord:
         """Cancel a promise and every pending one below it, except what was started detached."""
         with self.changed:
@@ -146,8 +154,9 @@ class MemoryStore:
     # ----------------------------------------------------------------------------------------------------------
 
     def apply_deadlines(self) -> None:
-        """Settle what is past its deadline, earliest first."""
+        """Fire the schedules that are due, and settle what is past its deadline, earliest first."""
         now = self.now()
+        self._fire(now)
         while self._deadlines and self._deadlines[0][0] <= now:
             promise = self.promises[heappop(self._deadlines)[1]]
             if promise.is_pending:
@@ -162,11 +171,18 @@ class MemoryStore:
             return [id for id, task in self.tasks.items() if task.state == TaskState.PENDING and task.due_at <= now]
 
     def next_deadline(self) -> int:
-        """When the next pending promise times out or delayed task is due (ms; NEVER when there is none)."""
+        """When the next pending promise times out, or a delayed task or a schedule is due (ms; NEVER when there is
+        none)."""
         with self.changed:
             deadlines = [p.timeout_at for p in self.promises.values() if p.is_pending]
             delays = [t.due_at for t in self.tasks.values() if t.state == TaskState.PENDING and t.due_at > self.now()]
-            return min([*deadlines, *delays], default=NEVER)
+            return min([*deadlines, *delays, *(at for at, _ in self._schedules.values())], default=NEVER)
+
+    def _fire(self, now: int) -> None:
+        while due := [(at, new) for at, new in self._schedules.values() if at <= now]:
+            for at, new in due:
+                self._insert(occurrence(new, at))
+                self._schedules[new.id] = next_run(new.cron, at, new.time_zone), new
 
     # -- rules -----------------------------------------------------------------------------------------------
 
@@ -176,7 +192,7 @@ class MemoryStore:
             return known, False
         now = self.now()
         is_step = new.state != PromiseState.PENDING
-        created_at = min((new.created_at or now) if is_step else now, new.timeout_at)
+        created_at = min(new.created_at or now, new.timeout_at)
         settled_at = min(now, new.timeout_at) if is_step else None
         promise = PromiseRecord(
             new.id, new.state, new.param, new.value, new.tags, new.timeout_at, created_at, settled_at

@@ -9,7 +9,9 @@ from promises.clock import Clock
 
 
 class Command(BaseCommand):
-    help = "Applies deadlines, repeats lost wake-ups and takes back lapsed leases. Any number may run; one leads."
+    help = (
+        "Fires schedules, applies deadlines, repeats wake-ups, takes lapsed leases back. Any number may run; one leads."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         clock = Clock()

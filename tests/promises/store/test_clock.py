@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, connections
 
 from promises import store
-from promises.clock import LEADER_LOCK, Clock, sweeps_from_settings
+from promises.clock import LEADER_LOCK, Clock
 from promises.models import Process
 from promises.presence import Presence, is_live
 from promises.times import now_ms
@@ -48,11 +48,12 @@ def wait_until(condition: Callable[[], object], seconds: float = 5.0) -> None:
         time.sleep(0.005)
 
 
-def test_a_tick_does_everything_that_is_due() -> None:
+def test_ticks_do_everything_that_is_due() -> None:
     for number in range(450):  # more than one sweep takes
         store.promise_create(f"p{number}", timeout_at=NOW + 5, now=NOW)
     create_task("t", now=NOW - 100_000)
-    assert Clock([store.timeouts_sweep]).tick(NOW + 5) == 451
+    clock = Clock([store.timeouts_sweep], [])
+    assert [clock.tick(NOW + 5) for _ in range(4)] == [201, 200, 50, 0]
     assert {row["state"] for row in rows()["promise"] if row["id"] != "t"} == {"rejected_timedout"}
 
 
@@ -61,19 +62,62 @@ def test_a_sweep_that_fails_does_not_keep_the_others_from_their_work(caplog: pyt
         raise ValueError("broken")
 
     create("p", timeout_at=NOW + 5)
-    assert Clock([broken, store.timeouts_sweep]).tick(NOW + 5) == 1
+    assert Clock([broken, store.timeouts_sweep], []).tick(NOW + 5) == 1
     assert "broken" in caplog.text
 
 
-def test_the_sweeps_come_from_the_settings(settings: object) -> None:
-    settings.PROMISES = {"CLOCK_SWEEPS": ["promises.store.timeouts_sweep"]}  # type: ignore[attr-defined]
-    assert sweeps_from_settings() == [store.timeouts_sweep]
+def test_what_it_calls_comes_from_the_settings(settings: object) -> None:
+    settings.PROMISES = {  # type: ignore[attr-defined]
+        "CLOCK_SWEEPS": ["promises.store.timeouts_sweep"],
+        "CLOCK_STARTS": ["promises.store.schedules_fire"],
+    }
+    assert Clock().sweeps == [store.timeouts_sweep]
+    assert Clock().starts == [store.schedules_fire]
+
+
+def test_what_is_to_be_done_at_the_start_is_done_once_and_a_fault_in_it_keeps_nobody(
+    started: Callable[[Clock], threading.Thread], caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[int] = []
+    swept: list[int] = []
+
+    def broken(now: int) -> int:
+        raise ValueError("a faulty declaration")
+
+    def start(now: int) -> int:
+        done.append(now)
+        return 1
+
+    def sweep(now: int) -> int:
+        swept.append(now)
+        return int(len(swept) < 3)
+
+    started(Clock([sweep], [broken, start]))
+    wait_until(lambda: len(swept) >= 3)
+    assert len(done) == 1
+    assert "a faulty declaration" in caplog.text
+
+
+def test_while_there_is_more_to_do_it_does_not_sleep_and_reads_the_time_anew(
+    started: Callable[[Clock], threading.Thread],
+) -> None:
+    moments: list[int] = []
+
+    def sweep(now: int) -> int:
+        moments.append(now)
+        time.sleep(0.002)
+        return int(len(moments) < 50)
+
+    started(Clock([sweep], []))
+    wait_until(lambda: len(moments) >= 50)
+    assert moments[49] - moments[0] < 1000  # one sleep alone may take as long
+    assert moments[49] > moments[0]
 
 
 def test_a_deadline_comes_on_time_even_when_it_is_created_while_the_clock_sleeps(
     started: Callable[[Clock], threading.Thread],
 ) -> None:
-    started(Clock([store.timeouts_sweep]))
+    started(Clock([store.timeouts_sweep], []))
     wait_until(lambda: is_live("clock", now_ms()))
     deadline = now_ms() + 60
     create("p", timeout_at=deadline, now=now_ms())
@@ -83,7 +127,7 @@ def test_a_deadline_comes_on_time_even_when_it_is_created_while_the_clock_sleeps
 
 def test_one_of_two_leads_and_the_other_takes_over(started: Callable[[Clock], threading.Thread]) -> None:
     led: list[str] = []
-    clocks = {name: Clock([lambda now, name=name: led.append(name) or 0]) for name in ("first", "second")}  # type: ignore[func-returns-value, misc]
+    clocks = {name: Clock([lambda now, name=name: led.append(name) or 0], []) for name in ("first", "second")}  # type: ignore[func-returns-value, misc]
     thread = started(clocks["first"])
     wait_until(lambda: led)
     started(clocks["second"])
@@ -99,7 +143,7 @@ def test_one_of_two_leads_and_the_other_takes_over(started: Callable[[Clock], th
 
 
 def test_a_stopped_leader_gives_the_lock_back(started: Callable[[Clock], threading.Thread]) -> None:
-    clock = Clock([lambda now: 0])
+    clock = Clock([lambda now: 0], [])
     thread = started(clock)
     wait_until(lambda: is_live("clock", now_ms()))
     clock.stop()
@@ -116,7 +160,7 @@ def test_a_leader_that_loses_its_connection_leads_again(started: Callable[[Clock
         backends.append(connection.connection.info.backend_pid)
         return 0
 
-    started(Clock([sweep]))
+    started(Clock([sweep], []))
     wait_until(lambda: backends)
     parameters = {k: v for k, v in connection.get_connection_params().items() if k not in ("cursor_factory", "context")}
     with psycopg.connect(**parameters, autocommit=True) as other:

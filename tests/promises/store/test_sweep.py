@@ -132,9 +132,29 @@ def test_a_task_that_kills_its_worker_again_and_again_is_halted(sent: Sent) -> N
     row = task("p")
     assert (row["due_at"], row["pid"], row["crashes"]) == (None, None, 3)
     assert "3 times in a row" in row["halt_reason"]
-    assert "p1" in row["halt_reason"]
+    assert "(last: p1), each time at its first call" in row["halt_reason"]
     store.task_continue("p", now=NOW)
     assert (task("p")["state"], task("p")["crashes"]) == ("pending", 0)
+
+
+@override_settings(PROMISES={"MAX_CRASHES": 3})
+def test_the_reason_says_after_which_call_it_dies() -> None:
+    create_task("p", branch="p", origin="p")
+    version = acquire("p").task.version
+    steps = [
+        NewPromise(
+            f"p:{n}",
+            NEVER,
+            tags={"resonate:branch": "p", "resonate:origin": "p", "countersign:func": func},
+            state="resolved",
+        )
+        for n, func in enumerate(["load", "charge"], start=1)
+    ]
+    store.task_record("p", version, steps, now=NOW)
+    store.task_release("p", version, now=NOW)
+    while _die("p", NOW) == "pending":
+        pass
+    assert "each time after p:2 (charge)" in task("p")["halt_reason"]
 
 
 @override_settings(PROMISES={"MAX_CRASHES": 2})
