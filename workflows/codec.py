@@ -7,7 +7,7 @@ from functools import lru_cache
 from inspect import Parameter, Signature, signature
 from typing import Any, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from workflows.errors import EncodingError, InvalidArguments
@@ -25,7 +25,7 @@ def to_json(value: Any) -> Any:
     try:
         return to_jsonable_python(value, bytes_mode="base64", inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError) as error:
-        raise EncodingError(f"{type(value).__qualname__} cannot be stored as JSON: {error}") from None
+        raise EncodingError(f"{type(value).__qualname__} cannot be stored as JSON: {error}{_hint(error)}") from None
 
 
 def from_json(value: Any, annotation: Any) -> Any:
@@ -39,6 +39,14 @@ def from_json(value: Any, annotation: Any) -> Any:
         return adapter.types.validate_python([value])[0]
     except ValidationError as error:
         raise EncodingError(f"{value!r:.100} is no {annotation!r}: {error.errors()[0]['msg']}") from None
+    except PydanticUserError as error:  # of the annotation, whatever the value
+        raise EncodingError(f"{annotation!r} cannot be read from JSON: {error.message}") from None
+
+
+def _hint(error: Exception) -> str:
+    if "codec can't decode" not in str(error):
+        return ""
+    return " (bytes of a pydantic model: give it ConfigDict(ser_json_bytes='base64', val_json_bytes='base64'))"
 
 
 @dataclass(frozen=True, slots=True)

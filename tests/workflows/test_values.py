@@ -1,20 +1,22 @@
 """Values and errors across the boundary: JSON by annotation, and the same class again where that is possible."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from tests.workflows.playground import Playground
 from workflows import Context, RemoteError, codec, portable, workflow
 from workflows.errors import EncodingError, InvalidArguments, error_from_json, error_to_json
+
+T = TypeVar("T")
 
 
 class Color(Enum):
@@ -35,6 +37,26 @@ class Claim(BaseModel):
     color: Color = Color.RED
 
 
+class Scan(BaseModel):
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+    pages: dict[UUID, bytes]
+
+
+class PlainScan(BaseModel):
+    page: bytes
+
+
+class Place(NamedTuple):
+    street: str
+    since: date
+
+
+@dataclass
+class Tree(Generic[T]):
+    item: T
+    below: "list[Tree[T]]" = field(default_factory=list)
+
+
 VALUES: list[tuple[Any, Any]] = [
     (Any, {"a": [1, 2.5, None, True, "ü"]}),
     (datetime, datetime(2026, 11, 24, 12, 30, 1, 500, tzinfo=UTC)),
@@ -51,6 +73,12 @@ VALUES: list[tuple[Any, Any]] = [
     (tuple[int, str], (1, "a")),
     (set[int], {1, 2}),
     (Line | None, None),
+    (Scan, Scan(pages={UUID(int=1): b"\xff\xfb\xfe"})),
+    (PlainScan, PlainScan(page="ü".encode())),
+    (Place, Place("Main", date(2026, 1, 1))),
+    (Tree[Decimal], Tree(Decimal("1.10"), [Tree(Decimal("2.00"))])),
+    (frozenset[Color], frozenset({Color.RED})),
+    (datetime | None, datetime(2026, 1, 1, tzinfo=UTC)),
     (list[Claim], []),
 ]
 
@@ -124,6 +152,29 @@ def test_a_result_that_is_no_json_rejects_the_step_at_once(play: Playground, val
 
     assert play.run(flow) == "unfit"
     assert len(calls) == 1
+
+
+def test_bytes_of_a_model_that_are_no_text_ask_for_its_configuration() -> None:
+    with pytest.raises(EncodingError, match=r"PlainScan .*ser_json_bytes='base64'"):
+        codec.to_json(PlainScan(page=b"\xff"))
+
+
+def test_an_annotation_that_no_json_can_become_is_told(play: Playground) -> None:
+    def step() -> Opaque:
+        return 7  # type: ignore[return-value]
+
+    @workflow
+    async def flow(ctx: Context) -> str:
+        with pytest.raises(EncodingError, match=r"Opaque.* cannot be read from JSON"):
+            await ctx.run(step)
+        return "told"
+
+    @workflow
+    async def asks(ctx: Context, of: Opaque) -> None: ...
+
+    assert play.run(flow) == "told"
+    with pytest.raises(InvalidArguments, match="asks: argument 'of'"):
+        asks.bind([7], {})
 
 
 def test_a_workflows_own_result_that_is_no_json_rejects_it(play: Playground) -> None:
