@@ -23,6 +23,7 @@ SCOPES = (
     "approvals:read",
     "approvals:decide",
     "approvals:admin",
+    "metrics:read",
 )
 SHAPE = re.compile(r"cs_[a-z0-9]{8}_[A-Za-z0-9_-]{43}", re.ASCII)
 PREFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"

@@ -157,6 +157,8 @@ PROMISES = {
     "LEASE_MS": env.int("COUNTERSIGN_LEASE_MS", default=15_000),
     # A worker that dies so often in a row on one execution, with nothing new recorded, halts it.
     "MAX_CRASHES": env.int("COUNTERSIGN_MAX_CRASHES", default=10),
+    # Where the clock serves what it has counted ("host:port"); "" serves nothing.
+    "CLOCK_METRICS": env.str("COUNTERSIGN_CLOCK_METRICS", default=""),
     # What the clock calls once, and what it calls when something is due: functions of `now` (ms) that return how many
     # rows they moved.
     "CLOCK_STARTS": ["workflows.schedules.declare"],
@@ -171,6 +173,8 @@ PROMISES = {
 WORKFLOWS: dict[str, Any] = {
     # Limits of whole queues: {"default": {"concurrency": 20, "rate": "100/s"}}; workflows have theirs in the decorator.
     "QUEUES": env.json("COUNTERSIGN_QUEUES", default={}),
+    # Where a worker serves what it has measured ("host:port"); "" serves nothing.
+    "WORKER_METRICS": env.str("COUNTERSIGN_WORKER_METRICS", default=""),
     # Which executions a signed-in person may see: a function (user, executions) -> executions.
     "EXECUTIONS_VISIBLE_TO": "approvals.queries.executions_visible_to",
 }
@@ -194,7 +198,7 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = int(timedelta(hours=env.int("COUNTERSIGN_SESSION_HOURS", default=12)).total_seconds())
 SECURE_HSTS_SECONDS = env.int("COUNTERSIGN_HSTS_SECONDS", default=31_536_000) if _https else 0
 SECURE_SSL_REDIRECT = env.bool("COUNTERSIGN_HTTPS_REDIRECT", default=_https)
-SECURE_REDIRECT_EXEMPT = [r"^health/$", r"^ready/$"]  # asked by machines next door, over plain HTTP
+SECURE_REDIRECT_EXEMPT = [r"^health/$", r"^ready/$", r"^metrics$"]  # asked by machines next door, over plain HTTP
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

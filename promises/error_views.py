@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from promises.problems import Refusal, problem_response, refusal_for
 
-MACHINE_PREFIXES = ("/api/", "/callbacks/")
+MACHINE_PREFIXES = ("/api/", "/callbacks/", "/metrics")
 
 
 def is_for_machines(request: HttpRequest) -> bool:

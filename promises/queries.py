@@ -2,15 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, Func, QuerySet, TextField, Value
+from django.db.models import Count, F, Func, Min, QuerySet, TextField, Value
 
-from promises.models import Promise, PromiseQuerySet, Task
+from promises.models import Process, Promise, PromiseQuerySet, Task
+from promises.presence import LIVE_MS
 from promises.records import PromiseRecord, TaskRecord, project
 from promises.states import TaskState
 from promises.store.call import execute, record_of
 from promises.store.promises import COLUMNS
+from promises.times import NEVER
 
 # The execution that a task is of.
 ROOT = Func(F("id"), Value(":"), Value(1), function="split_part", output_field=TextField(db_collation="C"))
@@ -70,3 +73,54 @@ def halted_in(execution_ids: Iterable[str]) -> dict[str, list[TaskRecord]]:
 
 def _record_of_task(task: Task) -> TaskRecord:
     return TaskRecord(task.id, task.state, task.version, task.resumes, task.pid, task.ttl, task.halt_reason)
+
+
+@dataclass(frozen=True)
+class QueueLoad:
+    """The tasks of one queue that are not fulfilled, by state, and how long the oldest ready one waits (ms)."""
+
+    queue: str
+    ready: int
+    age: int
+    acquired: int
+    suspended: int
+    halted: int
+
+
+def queue_loads(now: int, limit: int = 100) -> list[QueueLoad]:
+    """The load of every queue, the longest first, at most `limit` (whoever makes promises may invent queues).
+
+    Each kind of task is counted on a partial index: the fulfilled ones, which are nearly all, are not looked at.
+    """
+    rows = execute(
+        """
+        WITH counted AS (
+            SELECT target, count(*) AS ready, min(promises_ready_at(priority, rank)) AS ready_at, 0 AS acquired,
+                   0 AS suspended, 0 AS halted
+              FROM promises_task WHERE rank IS NOT NULL GROUP BY target
+            UNION ALL
+            SELECT target, 0, NULL, count(*), 0, 0 FROM promises_task WHERE state = 'acquired' GROUP BY target
+            UNION ALL
+            SELECT target, 0, NULL, 0, count(*), 0 FROM promises_task WHERE state = 'suspended' GROUP BY target
+            UNION ALL
+            SELECT target, 0, NULL, 0, 0, count(*) FROM promises_task WHERE state = 'halted' GROUP BY target
+        )
+        SELECT split_part(target, '://', 2), sum(ready)::bigint, greatest(%s::bigint - min(ready_at), 0),
+               sum(acquired)::bigint, sum(suspended)::bigint, sum(halted)::bigint
+          FROM counted GROUP BY target ORDER BY 2 DESC, 1 LIMIT %s::int
+        """,
+        (now, limit),
+    )
+    return [QueueLoad(*row) for row in rows]
+
+
+def processes_alive(now: int) -> dict[str, int]:
+    """How many processes of each kind have been seen lately."""
+    alive = Process.objects.filter(seen_at__gt=now - LIVE_MS).values_list("kind").annotate(Count("id"))
+    return dict(alive)
+
+
+def deadline_lag(now: int) -> int:
+    """How long ago (ms) the oldest deadline passed that nobody has applied yet; 0 when there is none."""
+    oldest = Promise.objects.pending().filter(timeout_at__lt=NEVER).aggregate(oldest=Min("timeout_at"))["oldest"]
+    return 0 if oldest is None else max(now - oldest, 0)

@@ -21,6 +21,7 @@ from promises.times import NEVER, now_ms
 from promises.values import Value
 from workflows.executor import execute_acquired
 from workflows.leases import leases
+from workflows.observers import observers
 from workflows.stores.base import Lease
 from workflows.stores.durable import PID, DurableStore, fenced, lease_ms
 
@@ -53,7 +54,13 @@ def execute_ready(queues: Sequence[str]) -> int:
             claimed = turn_store.take()
             if not isinstance(claimed, Acquired):
                 return claimed
-            execute_acquired(turn_store, claimed, hold=leases.held, is_interrupted=leases.is_stopping.is_set)
+            execute_acquired(
+                turn_store,
+                claimed,
+                hold=leases.held,
+                is_interrupted=leases.is_stopping.is_set,
+                observers=observers(),
+            )
         return NEVER
     finally:
         turn_store.give_back()

@@ -6,6 +6,7 @@ from typing import Any
 from celery import shared_task, signals
 from django.conf import settings
 
+from promises.exporter import metrics_serve
 from promises.presence import Presence
 from promises.store import limits_declare
 from promises.transports.celery import JOB
@@ -40,6 +41,7 @@ def start_claims(sender: Any, **kwargs: Any) -> None:
         return
     leases.start()
     presence.start()
+    metrics_serve(settings.WORKFLOWS.get("WORKER_METRICS", ""))
     limits_declare(declared(registry))
     pool = sender.pool
     claims = Claims(

@@ -9,6 +9,7 @@ from django.db import connections
 
 from promises import store
 from promises.times import now_ms
+from workflows.observing import Place, at
 from workflows.stores.durable import PID, lease_ms
 
 log = logging.getLogger(__name__)
@@ -61,13 +62,17 @@ class Leases:
         with self._lock:
             held, self._held = self._held, {}
         for task_id, version in held.items():
-            try:
-                store.task_release(task_id, version, now=now_ms())
-            except Exception as error:
-                log.warning("the lease of %s (version %d) was not given back: %s", task_id, version, error)
-            else:
-                log.warning("the lease of %s (version %d) is given back in the middle of a step", task_id, version)
+            with at(Place.of_lease(task_id, version)):
+                self._release(task_id, version)
         connections.close_all()
+
+    def _release(self, task_id: str, version: int) -> None:
+        try:
+            store.task_release(task_id, version, now=now_ms())
+        except Exception as error:
+            log.warning("the lease of %s (version %d) was not given back: %s", task_id, version, error)
+        else:
+            log.warning("the lease of %s (version %d) is given back in the middle of a step", task_id, version)
 
     def _beat(self) -> None:
         """Until nothing is held any more: then the thread ends, and the next lease starts another."""
@@ -89,10 +94,11 @@ class Leases:
             log.warning("leases not extended; tried again soon", exc_info=True)
             connections.close_all()
             return
-        # One that was just given up by its own execution is missing too; if it is still here at the next beat, it is lost.
+        # One that its own execution has just given up is missing too; if it is still here at the next beat, it is lost.
         missing = {lease for lease in leases if lease[0] not in held}
         for task_id, version in missing & self._missed:
-            log.warning("the lease of %s (version %d) is lost", task_id, version)
+            with at(Place.of_lease(task_id, version)):
+                log.warning("the lease of %s (version %d) is lost", task_id, version)
         self._missed = missing
 
 

@@ -72,9 +72,7 @@ class Loop(asyncio.SelectorEventLoop):
         )
         return super().call_at(when, callback, *args, context=context)
 
-    def run_in_executor(
-        self, executor: Executor | None, func: Callable[[*Args], R], *args: *Args
-    ) -> asyncio.Future[R]:
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Args], R], *args: *Args) -> asyncio.Future[R]:
         """Call a function in a thread; asyncio.to_thread and asgiref's sync_to_async come here, too."""
         _refuse_to_bodies(
             "hands work to a thread (asyncio.to_thread, sync_to_async, the async ORM), of which nothing is recorded. "

@@ -17,8 +17,8 @@ T = TypeVar("T")
 
 
 class Place(NamedTuple):
-    """Where code runs. `attempt` counts a step's attempts within one activation from 1; of a workflow it is the task's
-    version, which counts its activations."""
+    """Where code runs; a field that is not known is "". `attempt` counts attempts at a step within one activation, from
+    1; of a workflow it is the version of its task, which counts activations."""
 
     execution: str
     promise: str
@@ -30,6 +30,11 @@ class Place(NamedTuple):
         """That of the function that a task executes."""
         promise = acquired.promise
         return cls(promise.tags.get("resonate:origin", promise.id), promise.id, promise.func, acquired.task.version)
+
+    @classmethod
+    def of_lease(cls, task_id: str, version: int) -> "Place":
+        """That of an execution of which only the lease is known, not the function."""
+        return cls(task_id.partition(":")[0], task_id, "", version)
 
 
 # Set while an activation is driven, and in the contexts of its bodies and attempts.
@@ -51,7 +56,8 @@ def place_merge(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
     place = PLACE.get()
     if place is not None:
         for name, value in place._asdict().items():
-            event.setdefault(name, value)
+            if value != "":
+                event.setdefault(name, value)
     return event
 
 
@@ -91,6 +97,9 @@ def _nobody(outcome: object) -> None:
 
 
 def _each(ends: Sequence[End[T]]) -> End[T]:
+    if len(ends) == 1:
+        return ends[0]
+
     def end(outcome: T) -> None:
         for one in ends:
             one(outcome)

@@ -168,6 +168,10 @@ class Registry:
             )
         self._functions[function.name, function.version] = function
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a function of this name, in any version."""
+        return any(known == name for known, _ in self._functions)
+
     def get(self, name: str, version: int | None = None) -> Workflow[..., Any]:
         """The function; without `version` the highest there is (for starting: afterwards the execution keeps it).
 

@@ -1,13 +1,21 @@
 """What time does by itself: deadlines, repeated dispatches, lapsed leases. Called by the clock."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from django.conf import settings
+from prometheus_client import Counter
 
 from promises.store.call import execute, retry_interval
 from promises.times import NEVER
 from promises.transports import dispatch
+
+SWEPT = Counter(
+    "countersign_swept",
+    "What the clock did: promises past their deadline (settled), leases that lapsed, executions halted because their "
+    "workers die, dispatches repeated (retried).",
+    ["what"],
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,10 @@ class Swept:
         return self.settled + self.lapsed + self.halted + self.retried
 
 
+for _kind in fields(Swept):
+    SWEPT.labels(_kind.name)  # 0 is told too, so that the first of them is a rise
+
+
 def timeouts_sweep(now: int, limit: int = 200) -> int:
     """Apply what is due at `now`, at most `limit` of each kind; returns how many rows that were (call again while it
     is not 0)."""
@@ -37,7 +49,10 @@ def sweep(now: int, limit: int = 200) -> Swept:
         "SELECT * FROM promises_sweep(%s, %s, %s::int, %s::int)", (now, retry_interval(), max_crashes, limit)
     )[0]
     dispatch(json.loads(wakes))
-    return Swept(*counts)
+    swept = Swept(*counts)
+    for what, count in asdict(swept).items():
+        SWEPT.labels(what).inc(count)
+    return swept
 
 
 def next_due(now: int) -> int:

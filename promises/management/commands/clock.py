@@ -3,9 +3,11 @@
 import signal
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from promises.clock import Clock
+from promises.exporter import metrics_serve
 
 
 class Command(BaseCommand):
@@ -17,5 +19,6 @@ class Command(BaseCommand):
         clock = Clock()
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: clock.stop())
+        metrics_serve(settings.PROMISES.get("CLOCK_METRICS", ""))
         self.stdout.write("The clock is running.")
         clock.run()
