@@ -2,7 +2,7 @@
 
 from django import forms
 
-COMMENT_LIMIT = 10_000
+from approvals.submissions import COMMENT_LIMIT
 
 
 class DecisionForm(forms.Form):
