@@ -232,6 +232,13 @@ def timeline(request: ApprovalRequest) -> list[AuditEvent]:
     return list(events(request).exclude(kind__in=READING))
 
 
+def request_before(request: ApprovalRequest) -> ApprovalRequest | None:
+    """The request that this one follows, with its decision."""
+    if request.previous is None:
+        return None
+    return ApprovalRequest.objects.select_related("decision").filter(pk=request.previous).first()
+
+
 @dataclass(frozen=True)
 class Version:
     """An older version of a request, and what leads from it to the one after it."""
