@@ -29,7 +29,8 @@ class Reader:
         kind = kind_of(found)
         if kind in _STRUCTURES:
             value = _STRUCTURES[kind](self, found, name, known)
-            return ABSENT if is_blank(value) and (is_nullable or not is_required) else value
+            is_optional = known is ABSENT and (is_nullable or not is_required)
+            return ABSENT if is_optional and is_untouched(value, found) else value
         if kind == "flag":
             return name in self.data
         text = self.data.get(name, "").replace("\r\n", "\n").replace("\x00", "")
@@ -109,6 +110,14 @@ def is_blank(value: Any) -> bool:
     if isinstance(value, list):
         return all(is_blank(item) for item in value)
     return value is ABSENT or value is None or value is False or value == ""
+
+
+def is_untouched(value: Any, schema: Schema) -> bool:
+    """Whether nothing was given: what stands in the controls is blank, or what stood in them at first."""
+    parts = schema.get("properties", {})
+    if isinstance(value, dict) and parts:
+        return all(is_blank(item) or item == plain(parts[key])[0].get("default") for key, item in value.items())
+    return is_blank(value)
 
 
 def row_removed(data: QueryDict, row: str) -> QueryDict:
