@@ -15,19 +15,14 @@ from urllib.parse import unquote
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-WITH_SNIPPETS = [
-    "README.md",
-    "docs/tutorial.md",
-    "docs/guides/workflows.md",
-    "docs/guides/versions.md",
-    "docs/explanation/replay.md",
-]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 
 _block = re.compile(r"^```(?P<kind>\w+) (?P<mark>file=\S+|run|output)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _code = re.compile(r"^```.*?^```$|^    .*?$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 _link = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 _heading = re.compile(r"^#+ (?P<text>.+)$", re.MULTILINE)
+
+WITH_SNIPPETS = [str(page.relative_to(ROOT)) for page in PAGES if _block.search(page.read_text())]
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ def blocks_of(page: str) -> list[Block]:
 
 @pytest.mark.parametrize("page", WITH_SNIPPETS)
 def test_the_snippets_of_a_page_run_as_shown(page: str, tmp_path: Path) -> None:
-    printed = None
+    printed = ""
     for block in blocks_of(page):
         if block.mark.startswith("file="):
             write_file(tmp_path / block.mark.removeprefix("file="), block.text)
@@ -52,7 +47,6 @@ def test_the_snippets_of_a_page_run_as_shown(page: str, tmp_path: Path) -> None:
             printed = run(block.text, tmp_path)
         else:
             assert printed == block.text, f"{page} shows another output than its snippet prints"
-    assert printed is not None, f"{page} has no snippet that is run"
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
