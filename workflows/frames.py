@@ -186,6 +186,8 @@ class Frame:
         return min(self.activation.store.now() + int(options.timeout.total_seconds() * 1000), NEVER)
 
     def _strand(self) -> Strand:
+        if self.activation.is_closed:
+            return self.strand  # the call is refused, wherever it comes from
         strand = CURRENT.get()
         if strand is None or strand.frame is not self:
             raise WorkflowError(

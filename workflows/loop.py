@@ -16,6 +16,9 @@ R = TypeVar("R")
 
 _local = threading.local()
 
+# A body that is still not quiet after so many passes through the queue of ready callbacks never will be.
+MOST_PASSES = 100_000
+
 
 class Loop(asyncio.SelectorEventLoop):
     """An event loop driven in turns by an activation; each thread keeps one and uses it again and again."""
@@ -28,35 +31,35 @@ class Loop(asyncio.SelectorEventLoop):
     def borrow(cls) -> "Loop":
         """A loop for one activation, until `give_back`: this thread's, unless an activation uses it (a step may run a
         workflow itself)."""
-        found: Loop | None = getattr(_local, "loop", None)
-        _local.loop = None
+        kept: _Kept | None = getattr(_local, "kept", None)
+        found = kept.take() if kept is not None else None
         return found if found is not None and not found.is_closed() else cls()
 
     def give_back(self) -> None:
         """Keep the loop for this thread's next activation; one that something refuses to leave is closed."""
-        if getattr(_local, "loop", None) is None and not asyncio.all_tasks(self):
-            _local.loop = self
+        kept: _Kept | None = getattr(_local, "kept", None)
+        if (kept is None or kept.loop is None) and not asyncio.all_tasks(self):
+            _local.kept = _Kept(self)
         else:
             self.close()
 
-    def __del__(self) -> None:
-        # Its thread has ended. asyncio's own version warns.
-        if not self.is_closed():
-            self.close()
-
-    def turn(self) -> None:
-        """Run callbacks until none is ready: every body then waits for something outside this thread."""
+    def turn(self, passes: int = MOST_PASSES) -> bool:
+        """Run callbacks until none is ready: every body then waits for something outside this thread. False when that
+        has not come after so many passes."""
         # The queue of ready handles is asyncio's own, unchanged since Python 3.4; there is no public way to ask whether
         # it is empty. Running them here, without a look at sockets and timers, costs a third of `run_forever`.
         ready = self._ready  # type: ignore[attr-defined]
         asyncio._set_running_loop(self)
         try:
-            while ready:
-                handle = ready.popleft()
-                if not handle.cancelled():
-                    handle._run()
+            while ready and passes:
+                passes -= 1
+                for _ in range(len(ready)):
+                    handle = ready.popleft()
+                    if not handle.cancelled():
+                        handle._run()
         finally:
             asyncio._set_running_loop(None)
+        return not ready
 
     def call_at(
         self,
@@ -80,9 +83,29 @@ class Loop(asyncio.SelectorEventLoop):
         )
         return super().run_in_executor(executor, func, *args)
 
-    def wait(self) -> None:
-        """Block until something calls `stop` (a finished step, a timer, another thread by `call_soon_threadsafe`)."""
+    def wait(self, seconds: float | None = None) -> None:
+        """Block until something calls `stop` (a finished step, another thread by `call_soon_threadsafe`), at most so
+        long."""
+        timer = None if seconds is None else self.call_later(seconds, self.stop)
         self.run_forever()
+        if timer is not None:
+            timer.cancel()
+
+
+class _Kept:
+    """A thread's loop between two activations. It is closed when the thread ends; left to the garbage collector, which
+    may find its sockets first, it would complain."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop: Loop | None = loop
+
+    def take(self) -> Loop | None:
+        loop, self.loop = self.loop, None
+        return loop
+
+    def __del__(self) -> None:
+        if self.loop is not None:
+            self.loop.close()
 
 
 def _refuse_to_bodies(what: str) -> None:
@@ -101,3 +124,19 @@ def _numbered_task(
         context.run(CURRENT.set, strand.fork())
         kwargs["context"] = context
     return asyncio.Task(coro, loop=loop, **kwargs)
+
+
+def is_in_loop() -> bool:
+    """Whether an event loop runs in this thread, so that another one cannot."""
+    return asyncio._get_running_loop() is not None
+
+
+def outside_loops(work: Callable[[], None]) -> None:
+    """Call it where no event loop runs: here, or in a thread when one does. (What async code has forgotten is put away
+    wherever the garbage collector finds it.)"""
+    if not is_in_loop():
+        work()
+        return
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()

@@ -63,6 +63,7 @@ class Operation:
     call: Callable[[], Any] | None = None
     is_async: bool = False
     attempt: int = 0
+    retry_at: int = 0  # when the next attempt is made, once one has failed (ms)
     started_at: int = 0
     is_stored: bool = False
     is_awaited: bool = False

@@ -10,7 +10,7 @@ from promises.states import TaskState
 from promises.values import display
 from workflows.determinism import unasked
 from workflows.errors import FunctionNotFound
-from workflows.executor import NO_SERVICES, activate
+from workflows.executor import NO_SERVICES, activate, finish
 from workflows.histories import CUT_OFF, History
 from workflows.operations import Kind, Operation
 from workflows.registry import Workflow, registry
@@ -95,7 +95,7 @@ class Rehearsal(Activation):
         """What is wrong with the replay of an execution whose task was in this state; '' when it goes as recorded."""
         store = self.store
         assert isinstance(store, RecordedStore)
-        if activate(self, registry) == "halted":
+        if finish(activate(self, registry)) == "halted":
             return store.tasks[execution.id].halt_reason
         ended = store.promises[execution.id]
         if missing := unasked(self.recorded, self.asked):

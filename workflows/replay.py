@@ -8,7 +8,9 @@ waits for.
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import math
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +31,7 @@ from workflows.errors import (
     Suspended,
 )
 from workflows.frames import Frame
-from workflows.loop import Loop
+from workflows.loop import Loop, outside_loops
 from workflows.observing import PLACE, Observer, Place
 from workflows.operations import DurableFuture, Kind, Operation
 from workflows.outcomes import error_of, outcome_of, result_of
@@ -38,6 +40,13 @@ from workflows.stores.base import Lease, Store
 from workflows.strands import CURRENT
 
 PARALLEL_STEPS = 8
+MOST_REFUSALS = 100
+PUTTING_AWAY = 1000  # passes of the event loop
+
+log = logging.getLogger(__name__)
+
+# Yields the times (ms) up to which nothing can happen, and returns what became of it.
+Progress = Generator[int, None, str]
 
 
 @dataclass(eq=False)
@@ -69,9 +78,11 @@ class Activation:
         self.timed: dict[str, Operation] = {}  # nested with a time of their own, which must outlast a suspension
         self.attempts: list[Attempt] = []  # ended, not recorded yet
         self.in_flight = 0
+        self.failed: list[Operation] = []  # steps that are tried again, each at its `retry_at`
         self.bodies: list[Body] = []
         self.asked: set[str] = set()
         self.cancellation = Cancellation(self)
+        self.refusals = 0
         self.ended: BaseException | None = None  # why this activation cannot go on
         self.is_closed = False
         self.error: BaseException | None = None  # what the function raised, or what halted it
@@ -82,20 +93,20 @@ class Activation:
     # -- driving
     # -------------------------------------------------------------------------------------------------------------
 
-    def run(self, function: Workflow[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-        """Drive the function to "fulfilled" or "suspended". Raises Halt, LeaseLost, ShuttingDown."""
+    def run(self, function: Workflow[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Progress:
+        """Drive the function to "fulfilled" or "suspended". Whenever nothing can happen before a failed step is tried
+        again it yields that time (ms), and waits for what is left of it when it is driven on. Raises Halt, LeaseLost,
+        ShuttingDown."""
         self.loop = Loop.borrow()
         try:
             root = self._start_body(Frame.of_root(self, function), function.fn, args, kwargs, None)
-            return self._drive(root)
+            return (yield from self._drive(root))
         finally:
-            self._put_away()
+            outside_loops(self._put_away)
 
-    def _drive(self, root: Body) -> str:
+    def _drive(self, root: Body) -> Progress:
         while True:
-            self.loop.turn()
-            if self.ended is not None:
-                raise self.ended
+            self._turn()
             if self.is_interrupted():
                 self._finish_steps()
                 raise ShuttingDown
@@ -103,12 +114,39 @@ class Activation:
                 return "fulfilled"
             if self._start_operations():
                 continue
-            if self.attempts or self.in_flight:
+            if self.attempts or self.is_busy:
                 if not self.attempts:
-                    self.loop.wait()
+                    if not self.in_flight:
+                        yield min(operation.retry_at for operation in self.failed)
+                    self._wait()
                 self._record_attempts()
             elif not self._wait_for_others():
                 return "suspended"
+
+    def _turn(self) -> None:
+        """Let the bodies run as far as they can."""
+        if not self.loop.turn():
+            raise self.non_durable("goes round and round, asking for nothing durable.")
+        if self.ended is not None:
+            raise self.ended
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether steps run here, or are going to again."""
+        return bool(self.in_flight or self.failed)
+
+    def _wait(self) -> None:
+        """Until a step ends, or the time of one that failed has come again."""
+        if not self.failed:
+            self.loop.wait()
+            return
+        retry_at = min(operation.retry_at for operation in self.failed)
+        if (left := retry_at - self.store.now()) > 0:
+            self.loop.wait(left / 1000)
+        # With nothing in flight the wait is over because the time has come, even for a store whose time stands still.
+        now = self.store.now() if self.in_flight else max(retry_at, self.store.now())
+        self.leaves += [operation for operation in self.failed if operation.retry_at <= now]
+        self.failed = [operation for operation in self.failed if operation.retry_at > now]
 
     def _start_body(
         self,
@@ -168,10 +206,12 @@ class Activation:
         for _ in range(3):
             for task in pending:
                 task.cancel()
-            self.loop.turn()
+            self.loop.turn(PUTTING_AWAY)
             pending = [task for task in pending if not task.done()]
             if not pending:
                 break
+        else:
+            log.warning("a body of %s cannot be put away: it catches BaseException and goes on", self.lease.task_id)
         if self._threads is not None:
             self._threads.shutdown(wait=True)
             self.loop.turn()  # what they still had to say
@@ -185,10 +225,10 @@ class Activation:
 
     def register(self, operation: Operation) -> DurableFuture[Any]:
         """Take an operation that a body asks for: answer it from the record, or queue it."""
-        if self.is_closed:
-            raise Suspended
         future = operation.future = DurableFuture(loop=self.loop)
         future.operation, future.activation = operation, self
+        if self.is_closed or self.ended is not None:
+            return self._refuse(future)
         if operation.id in self.asked:
             raise self._halt(NonDeterminism(f"Two calls have the id {operation.id}; give them different names."))
         self.asked.add(operation.id)
@@ -205,6 +245,13 @@ class Activation:
                 return future
         self._queue(operation, is_recorded=known is not None)
         return future
+
+    def _refuse(self, future: DurableFuture[Any]) -> DurableFuture[Any]:
+        """What calls get once this is over: Suspended. A body that swallows it in a loop is made to wait, for good."""
+        self.refusals += 1
+        if self.refusals > MOST_REFUSALS:
+            return future
+        raise Suspended
 
     def _queue(self, operation: Operation, *, is_recorded: bool) -> None:
         """Take up an operation that is not settled yet."""
@@ -270,14 +317,14 @@ class Activation:
                 operation.running = self._start_body(frame, function.fn, args, kwargs, operation).task
             return True
         must_store = any(operation.must_store for operation in self.unstored.values())
-        if self.unstored and (must_store or self.leaves or self.in_flight):
+        if self.unstored and (must_store or self.leaves or self.is_busy):
             self._store_remote()
             if must_store:
                 return True
         if not self.leaves:
             return False
         leaves, self.leaves = self.leaves, []
-        if len(leaves) == 1 and not self.in_flight and not leaves[0].is_async:
+        if len(leaves) == 1 and not self.is_busy and not leaves[0].is_async:
             self._end_attempt(self.context.copy().run(attempt_sync, leaves[0], self.store, self.lease))
             self._record_attempts()
             return True
@@ -343,17 +390,9 @@ class Activation:
             return
         if attempt.retry_in is None:
             self.attempts.append(attempt)
-            return
-        self.in_flight += 1
-        self.loop.call_later(attempt.retry_in, self._try_again, attempt.operation)
-
-    def _try_again(self, operation: Operation) -> None:
-        if self.is_closed:
-            return
-        self.in_flight -= 1
-        if not operation.is_canceled:
-            self.leaves.append(operation)
-        self.loop.stop()
+        else:
+            attempt.operation.retry_at = self.store.now() + math.ceil(attempt.retry_in * 1000)
+            self.failed.append(attempt.operation)
 
     def _record_attempts(self) -> None:
         """Store the outcomes of the steps that have ended, all in one commit, and tell the bodies."""
@@ -402,8 +441,9 @@ class Activation:
         return True
 
     def drop(self, operation: Operation) -> None:
-        """Forget a call that has not been started."""
+        """Forget a call that has not been started, or not again."""
         self.leaves = [leaf for leaf in self.leaves if leaf is not operation]
+        self.failed = [leaf for leaf in self.failed if leaf is not operation]
         self.nested = [call for call in self.nested if call[0] is not operation]
 
     def cancel_child(self, operation: Operation) -> None:

@@ -17,7 +17,6 @@ from promises.states import PromiseState
 from promises.values import Value
 from workflows import local
 from workflows.errors import error_to_json
-from workflows.testing import crash_everywhere
 
 SAMPLES = Path(examples.__file__).parent / "samples"
 SAMPLE = (SAMPLES / "expense.csv").read_text()
@@ -239,13 +238,3 @@ def test_a_release_that_makes_no_sense_asks_nobody(stage: Stage):
     assert result["status"] == "invalid"
     assert [problem.split(":")[0] for problem in result["problems"]] == ["version", "services"]
     assert not stage.humans.requests
-
-
-def test_an_expense_survives_a_crash_before_and_after_every_write() -> None:
-    def people() -> dict[str, Any]:
-        humans = Humans(finance=["bob"], users=["ana"])
-        humans.auto(lambda request: "approve")
-        return {"approvals": humans}
-
-    ended = crash_everywhere(expense, "ana", SAMPLE, services=people)
-    assert ended == {"status": "booked", "total": "404.80", "problems": []}

@@ -6,11 +6,8 @@ import pytest
 from hypothesis import given, settings
 
 from promises.records import PromiseRecord
-from promises.states import TaskState
-from promises.times import NEVER
 from tests.workflows.bodies import GENERATED, RAN, Program, expected, programs, steps
-from tests.workflows.playground import Crash, CrashingStore, Playground
-from workflows.executor import execute
+from tests.workflows.playground import CrashingStore, Playground, finish_crashing
 from workflows.registry import registry
 
 EXAMPLE: Program = [
@@ -30,22 +27,8 @@ def run(program: Program, crash_at: int, *, after: bool) -> tuple[Playground, Cr
     """Run to the end, dying once at write number `crash_at`; the lease of a dead worker then lapses."""
     RAN.clear()
     play = Playground()
-    store = CrashingStore(play.store, crash_at, after=after)
     play.start(GENERATED, program)
-    while play.promise("r").is_pending:
-        due = play.store.due_tasks()
-        for id in due:
-            try:
-                assert execute(store, id) != "halted", play.store.tasks[id].halt_reason
-            except Crash:
-                for task in play.store.tasks.values():
-                    if task.state == TaskState.ACQUIRED:
-                        task.state = TaskState.PENDING
-        if not due:
-            deadline = play.store.next_deadline()
-            assert deadline < NEVER, "it hangs"
-            play.now = deadline
-    return play, store
+    return play, finish_crashing(play, crash_at, after=after)
 
 
 def outcomes(play: Playground) -> dict[str, tuple[str, str, object]]:

@@ -1,8 +1,11 @@
 """What a replay may rely on, and how what breaks it is caught: halted with a reason, resumable after a fix."""
 
 import asyncio
+import gc
 import logging
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +21,15 @@ from workflows.executor import execute
 from workflows.local import Halted
 from workflows.registry import registry
 from workflows.stores.base import Lease
+
+
+@pytest.fixture
+def complaints(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What is said where nobody can catch it: a coroutine that does not let go refuses to be closed, too."""
+    found: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: found.append(str(unraisable.exc_value)))
+    yield found
+    gc.collect()
 
 
 def one() -> int:
@@ -201,6 +213,29 @@ class TestNonDurableAwait:
         with pytest.raises(Halted, match=r"NonDurableAwait.*sets a timer"):
             play.run(flow)
 
+    def test_so_does_one_that_goes_round_and_round(self, play: Playground) -> None:
+        @workflow
+        async def flow(ctx: Context) -> None:
+            step = ctx.run(one)
+            while not step.done():
+                await asyncio.sleep(0)
+
+        with pytest.raises(Halted, match=r"NonDurableAwait.*round and round"):
+            play.run(flow)
+
+    def test_and_one_that_asks_again_and_again_after_it_is_refused(
+        self, complaints: list[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        @workflow
+        async def flow(ctx: Context) -> None:
+            while True:
+                with suppress(BaseException):
+                    await ctx.options(id="same").run(one)
+
+        with pytest.raises(Halted, match="Two calls have the id"):
+            Playground().run(flow)
+        caplog.clear()  # the reason that is logged holds the body
+
     def test_yielding_to_the_loop_is_no_wait(self, play: Playground) -> None:
         @workflow
         async def flow(ctx: Context) -> int:
@@ -285,6 +320,33 @@ class TestPutAway:
 
         suspended(play, flow)
         assert play.finish().value.decode() == "done"
+
+    @pytest.mark.parametrize("wait", [lambda ctx: ctx.promise(), lambda ctx: asyncio.sleep(0)])
+    def test_a_body_that_never_lets_go_is_left_behind(
+        self, wait: Callable[[Context], Any], caplog: pytest.LogCaptureFixture, complaints: list[str]
+    ) -> None:
+        @workflow
+        async def stubborn(ctx: Context) -> None:
+            with suppress(BaseException):
+                await ctx.promise()
+            while True:
+                with suppress(BaseException):
+                    await wait(ctx)
+
+        @workflow
+        async def flow(ctx: Context) -> int:
+            return await ctx.run(one)
+
+        play = Playground()
+        play.start(stubborn, id="s")
+        play.work()
+        assert "cannot be put away" in caplog.text
+        assert play.promise("s").is_pending
+        assert play.run(flow) == 1
+
+        del play
+        gc.collect()
+        assert "coroutine ignored GeneratorExit" in complaints
 
     def test_the_next_execution_on_this_thread_is_not_disturbed(self, play: Playground) -> None:
         @workflow

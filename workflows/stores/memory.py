@@ -29,12 +29,18 @@ class _Task:
 
 
 class MemoryStore:
-    """See `workflows.stores.base.Store`. Thread-safe. `clock` returns the time in ms since the epoch."""
+    """See `workflows.stores.base.Store`. Thread-safe. `clock` returns the time in ms since the epoch; `on_change` is
+    told every promise that is new or settled, in order, while the store is locked."""
 
     is_durable = False
 
-    def __init__(self, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], int] = now_ms,
+        on_change: Callable[[PromiseRecord], None] = lambda promise: None,
+    ) -> None:
         self.clock = clock
+        self.on_change = on_change
         self.promises: dict[str, PromiseRecord] = {}
         self.tasks: dict[str, _Task] = {}
         self.changed = threading.Condition(threading.RLock())
@@ -174,15 +180,28 @@ class MemoryStore:
         """When the next pending promise times out, or a delayed task or a schedule is due (ms; NEVER when there is
         none)."""
         with self.changed:
-            deadlines = [p.timeout_at for p in self.promises.values() if p.is_pending]
+            while self._deadlines and not self.promises[self._deadlines[0][1]].is_pending:
+                heappop(self._deadlines)
+            deadline = self._deadlines[0][0] if self._deadlines else NEVER
             delays = [t.due_at for t in self.tasks.values() if t.state == TaskState.PENDING and t.due_at > self.now()]
-            return min([*deadlines, *delays, *(at for at, _ in self._schedules.values())], default=NEVER)
+            return min([deadline, *delays, *(at for at, _ in self._schedules.values())])
 
     def _fire(self, now: int) -> None:
         while due := [(at, new) for at, new in self._schedules.values() if at <= now]:
             for at, new in due:
                 self._insert(occurrence(new, at))
                 self._schedules[new.id] = next_run(new.cron, at, new.time_zone), new
+
+    def is_idle(self) -> bool:
+        """Whether no execution goes on by itself: each has ended, is halted, or waits for what has no deadline."""
+        with self.changed:
+            self.apply_deadlines()
+            return not any(self._goes_on(task) for task in self.tasks.values())
+
+    def _goes_on(self, task: _Task) -> bool:
+        if task.state == TaskState.SUSPENDED:
+            return any(self.promises[id].timeout_at < NEVER for id in task.awaiting)
+        return task.state in (TaskState.PENDING, TaskState.ACQUIRED)
 
     # -- rules -----------------------------------------------------------------------------------------------
 
@@ -206,6 +225,7 @@ class MemoryStore:
                 new.timeout_at if new.tags.get("resonate:timer") == "true" else int(new.tags.get("resonate:delay", 0))
             )
             self.tasks[new.id] = _Task(TaskState.PENDING if promise.is_pending else TaskState.FULFILLED, due_at=due_at)
+        self.on_change(promise)
         self.changed.notify_all()
         return promise, True
 
@@ -219,6 +239,7 @@ class MemoryStore:
                 task.awaiting.discard(promise.id)
                 if task.state == TaskState.SUSPENDED and self.promises[id].timeout_at > self.now():
                     task.state = TaskState.PENDING
+        self.on_change(settled)
         self.changed.notify_all()
         return settled
 
