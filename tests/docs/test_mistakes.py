@@ -17,7 +17,7 @@ from django.db import transaction
 from workflows import Context, Never, local, registry, step, workflow
 from workflows.local import Runner
 from workflows.registry import Registry, Workflow
-from workflows.testing import crash_everywhere
+from workflows.testing import Playground, crash_everywhere
 
 PAGE = (Path(__file__).resolve().parent.parent.parent / "docs" / "explanation" / "replay.md").read_text()
 QUOTES = set(re.findall(r"^\|.*\| `(\w+: .+)`[^`]*\|$", PAGE, re.MULTILINE))
@@ -205,7 +205,7 @@ def test_finally_runs_whenever_the_body_is_put_away_and_calls_nothing_then() -> 
 
     async def cleans_up(ctx: Context) -> None:
         try:
-            await ctx.sleep(timedelta(milliseconds=1))
+            await ctx.sleep(timedelta(days=1))
         finally:
             unwound.append(1)
             await ctx.run(charged.append, 1)
@@ -220,7 +220,7 @@ def said_by(*bodies: Body) -> str:
     registry._functions.clear()
     refund = workflow(name="refund")(one_after_the_other(*bodies) if len(bodies) > 1 else bodies[0])
     try:
-        local.run(refund, id="refund-17")
+        Playground().run(refund, id="refund-17")
     except local.Halted as halted:
         return str(halted).removeprefix("refund-17 is halted: ")
     except Exception as error:
@@ -238,7 +238,7 @@ def one_after_the_other(first: Body, then: Body) -> Body:
 
     async def body(ctx: Context) -> None:
         await (first if next(runs) == 0 else then)(ctx)
-        await ctx.options(id="pause").sleep(timedelta(milliseconds=1))
+        await ctx.options(id="pause").sleep(timedelta(days=1))
 
     return body
 
