@@ -20,6 +20,8 @@ SCOPES = (
     "executions:start",
     "promises:read",
     "promises:write",
+    "schedules:read",
+    "schedules:write",
     "approvals:read",
     "approvals:decide",
     "approvals:admin",

@@ -1,5 +1,6 @@
 """The promise store in the admin: everything can be looked at, and moved by the verbs of the store alone."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
@@ -19,6 +20,7 @@ from promises.errors import BadRequest, PromiseError
 from promises.limits import Limits
 from promises.models import Callback, Limit, Listener, OutgoingMessage, Process, Promise, Schedule, Task
 from promises.times import now_ms, to_datetime
+from promises.values import display
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
@@ -41,6 +43,28 @@ class ReasonForm(ActionForm):
     """The bar of actions, with a field for why."""
 
     reason = forms.CharField(max_length=1000, required=False, label=_("Reason"))
+
+
+def each_with_reason(
+    model_admin: admin.ModelAdmin[Any],
+    request: HttpRequest,
+    rows: Iterable[Any],
+    verb: Callable[[Any, str], object],
+    done: str,
+) -> None:
+    """Apply a verb to each row; what was done is kept in its history with the reason, which has to be given."""
+    reason = request.POST.get("reason", "").replace("\0", "").strip()
+    if not reason:
+        model_admin.message_user(request, _("Say why, in the field beside the action."), messages.ERROR)
+        return
+    for row in rows:
+        try:
+            verb(row, reason)
+        except PromiseError as error:
+            model_admin.message_user(request, f"“{row.pk}”: {error}", messages.ERROR)
+        else:
+            model_admin.log_change(request, row, f"{done}: {reason}")
+            model_admin.message_user(request, f"“{row.pk}”: {done}")
 
 
 def when(field: str, label: Any) -> Any:
@@ -188,12 +212,15 @@ class TaskAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Continue the selected halted tasks"), permissions=["operate"])
     def continue_selected(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self._each(request, queryset, lambda task, reason: store.task_continue(task.id, now=now_ms()), "continued")
+        each_with_reason(
+            self, request, queryset, lambda task, reason: store.task_continue(task.id, now=now_ms()), "continued"
+        )
 
     @admin.action(description=_("Halt the selected tasks"), permissions=["operate"])
     def halt_selected(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
         by = request.user.get_username()
-        self._each(
+        each_with_reason(
+            self,
             request,
             queryset,
             lambda task, reason: store.task_halt(task.id, f"Halted by {by}: {reason}", now=now_ms()),
@@ -203,20 +230,6 @@ class TaskAdmin(ReadOnlyAdmin):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Halting and continuing change a task, though the form does not."""
         return bool(request.user.has_perm("promises.change_task"))
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[Task], verb: Any, done: str) -> None:
-        reason = request.POST.get("reason", "").replace("\0", "").strip()
-        if not reason:
-            self.message_user(request, _("Say why, in the field beside the action."), messages.ERROR)
-            return
-        for task in queryset:
-            try:
-                verb(task, reason)
-            except PromiseError as error:
-                self.message_user(request, f"“{task.id}”: {error}", messages.ERROR)
-            else:
-                self.log_change(request, task, f"{done}: {reason}")
-                self.message_user(request, f"“{task.id}”: {done}")
 
 
 @admin.register(Callback)
@@ -233,9 +246,73 @@ class ListenerAdmin(ReadOnlyAdmin):
 
 @admin.register(Schedule)
 class ScheduleAdmin(ReadOnlyAdmin):
-    list_display = ("id", "cron", "next_run", "last_run")
+    list_display = (
+        "id",
+        "cron",
+        "time_zone",
+        "function",
+        "next_run",
+        "last_run",
+        "paused",
+        "pause_reason",
+        "is_declared",
+    )
+    list_filter = ("is_declared", ("paused_at", admin.EmptyFieldListFilter))
+    search_fields = ("id__startswith",)
+    search_help_text = _("The beginning of an id")
+    ordering = ("id",)
+    fields = (
+        "id",
+        "cron",
+        "time_zone",
+        "function",
+        "param",
+        "promise_id",
+        "promise_timeout",
+        "promise_tags",
+        "is_declared",
+        "next_run",
+        "last_run",
+        "paused",
+        "pause_reason",
+    )
+    actions = ("pause_selected", "resume_selected", "delete_schedules")
+    action_form = ReasonForm
+
     next_run = when("next_run_at", _("next run"))
     last_run = when("last_run_at", _("last run"))
+    paused = when("paused_at", _("paused"))
+
+    @admin.display(description=_("function"))
+    def function(self, schedule: Schedule) -> str:
+        return str(schedule.promise_tags.get("countersign:func", "-"))
+
+    @admin.display(description=_("param"))
+    def param(self, schedule: Schedule) -> Any:
+        return display(schedule.promise_param_data)
+
+    @admin.action(description=_("Pause the selected schedules"), permissions=["operate"])
+    def pause_selected(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        each_with_reason(
+            self, request, queryset, lambda row, reason: store.schedule_pause(row.id, reason, now=now_ms()), "paused"
+        )
+
+    @admin.action(description=_("Resume the selected schedules"), permissions=["operate"])
+    def resume_selected(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        each_with_reason(
+            self, request, queryset, lambda row, reason: store.schedule_resume(row.id, now=now_ms()), "resumed"
+        )
+
+    @admin.action(description=_("Delete the selected schedules"), permissions=["remove"])
+    def delete_schedules(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        """What the code declares is refused: it would come back."""
+        each_with_reason(self, request, queryset, lambda row, reason: store.schedule_delete(row.id), "deleted")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("promises.change_schedule"))
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("promises.delete_schedule"))
 
 
 @admin.register(OutgoingMessage)

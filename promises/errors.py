@@ -42,6 +42,12 @@ class ScheduleNotFound(PromiseError):
     status = 404
 
 
+class ScheduleDeclared(PromiseError):
+    """The code declares this schedule, so it would come back: remove it there, or pause it."""
+
+    status = 409
+
+
 class Conflict(PromiseError):
     """The task is not in the state, or not at the version, that this call needs; fetch it again."""
 

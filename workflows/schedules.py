@@ -59,8 +59,8 @@ def resume(id: str) -> ScheduleRecord:
 
 
 def delete(id: str) -> None:
-    """What it has started goes on. One that the code declares comes back when the clock starts. Errors:
-    ScheduleNotFound."""
+    """What it has started goes on. Errors: ScheduleNotFound, ScheduleDeclared (it would come back: remove it from the
+    code)."""
     store.schedule_delete(id)
 
 

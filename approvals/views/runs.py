@@ -68,6 +68,10 @@ class Run:
         return requester_of(self.promise)
 
     @property
+    def schedule(self) -> str:
+        return self.promise.tags.get("resonate:schedule", "")
+
+    @property
     def error(self) -> str:
         return self.halted or error_words(self.promise)
 
@@ -233,6 +237,7 @@ def run_context(request: HttpRequest, graph: list[PromiseRecord], now: int) -> d
         "root": nodes[0],
         "arguments": arguments_of(nodes[0].param),
         "requester": requester_of(root),
+        "schedule": root.tags.get("resonate:schedule", ""),
         "version": root.tags.get("countersign:version", ""),
         "nodes": part,
         "total": len(nodes),

@@ -81,6 +81,16 @@ class TextField(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class DurationField(serializers.CharField):
+    """A duration such as "30m" or "1d"; yields ms."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return duration_ms(super().to_internal_value(data))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
 @extend_schema_field({"oneOf": [{"type": "integer", "format": "int64"}, {"type": "string"}]})
 class DeadlineField(serializers.Field[int, Any, Any, Any]):
     """A deadline as ms since the epoch (integer), an ISO date-time with a zone, or a duration from now ("1h");

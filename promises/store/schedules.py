@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from promises.cron import next_run, occurrence
-from promises.errors import BadRequest, ScheduleNotFound
+from promises.errors import BadRequest, ScheduleDeclared, ScheduleNotFound
 from promises.models import Schedule
 from promises.records import NewSchedule, ScheduleRecord
 from promises.store import checks
@@ -34,10 +34,11 @@ def schedule_get(id: str) -> ScheduleRecord:
 
 
 def schedule_delete(id: str) -> None:
-    """What it has fired goes on. Errors: BadRequest, ScheduleNotFound."""
+    """What it has fired goes on. Errors: BadRequest, ScheduleNotFound, ScheduleDeclared."""
     checks.check_id(id, "Schedule id")
-    if not Schedule.objects.filter(pk=id).delete()[0]:
-        raise ScheduleNotFound(f"Schedule not found: {id}")
+    if not Schedule.objects.filter(pk=id, is_declared=False).delete()[0]:
+        schedule_get(id)
+        raise ScheduleDeclared
 
 
 def schedule_search(*, tags: Mapping[str, str] | None = None, after: str = "", limit: int = 10) -> list[ScheduleRecord]:

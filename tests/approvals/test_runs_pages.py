@@ -15,7 +15,7 @@ from approvals.graphs import levels_mark, nodes_of
 from approvals.models import ApprovalRequest
 from approvals.views import runs
 from promises import store
-from promises.records import PromiseRecord
+from promises.records import NewSchedule, PromiseRecord
 from promises.times import NEVER, now_ms
 from promises.values import EMPTY, Value
 
@@ -329,6 +329,18 @@ def test_a_large_call_graph_comes_in_pages(people: People, monkeypatch: pytest.M
     assert "page 2 of 2" in text_of(pages[1])
     assert ana.get("/runs/r/?page=x").context["page"] == 1
     assert ana.get("/runs/r/?page=99").context["page"] == 2
+
+
+def test_a_run_of_a_schedule_says_so(people: People) -> None:
+    tags = {"resonate:target": "celery://default", "countersign:func": "report", "countersign:requester": "ana"}
+    store.schedule_create(
+        NewSchedule(id="nightly", cron="* * * * *", promise_timeout=NEVER, promise_tags=tags), now=now_ms() - 120_000
+    )
+    store.schedules_fire(now_ms())
+    ana = signed_in(people["ana"])
+    (id,) = listed(ana)
+    assert "schedule nightly" in text_of(ana.get("/runs/"))
+    assert "Schedule nightly" in text_of(ana.get(f"/runs/{id}/"))
 
 
 # -- canceling -------------------------------------------------------------------------------------------------------

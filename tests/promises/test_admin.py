@@ -1,5 +1,7 @@
 """The admin of the store: an operator changes limits while everything runs, halts, continues and cancels."""
 
+from dataclasses import replace
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
@@ -7,7 +9,9 @@ from django.test import Client
 
 from promises import store
 from promises.models import Limit, Task
-from promises.times import now_ms
+from promises.records import NewSchedule
+from promises.times import NEVER, now_ms
+from promises.values import Value
 from tests.promises.making import create, create_task, task
 
 pytestmark = pytest.mark.django_db
@@ -120,3 +124,48 @@ def test_canceling_a_promise_cancels_what_is_below_it(admin_client: Client) -> N
     act(admin_client, "promise", "cancel_selected", "r")
     pending = [id for id in ("r", "r:1", "r:1.1", "q") if store.promise_get(id, now=now_ms()).is_pending]
     assert pending == ["q"]
+
+
+class TestSchedules:
+    @pytest.fixture(autouse=True)
+    def schedules(self) -> None:
+        nightly = NewSchedule(
+            id="nightly",
+            cron="0 3 * * *",
+            promise_timeout=NEVER,
+            promise_param=Value.of({"func": "report"}),
+            promise_tags={"resonate:target": "celery://default", "countersign:func": "report"},
+        )
+        store.schedules_declare([replace(nightly, id="written")], now=now_ms())
+        store.schedule_create(nightly, now=now_ms())
+
+    def test_they_are_shown_and_not_edited(self, admin_client: Client) -> None:
+        page = admin_client.get("/admin/promises/schedule/").content.decode()
+        assert "0 3 * * *" in page
+        detail = admin_client.get("/admin/promises/schedule/nightly/change/")
+        assert "report" in detail.content.decode()
+        assert admin_client.post("/admin/promises/schedule/nightly/change/", {"cron": "x"}).status_code == 403
+
+    def test_one_is_paused_and_resumed_with_a_reason(self, admin_client: Client) -> None:
+        assert "Say why" in act(admin_client, "schedule", "pause_selected", "nightly")
+        act(admin_client, "schedule", "pause_selected", "nightly", reason="month-end")
+        assert store.schedule_get("nightly").pause_reason == "month-end"
+        assert "month-end" in admin_client.get("/admin/promises/schedule/?paused_at__isempty=0").content.decode()
+        act(admin_client, "schedule", "resume_selected", "nightly", reason="closed")
+        assert store.schedule_get("nightly").paused_at is None
+        entries = LogEntry.objects.order_by("pk")
+        assert [entry.get_change_message() for entry in entries] == ["paused: month-end", "resumed: closed"]
+
+    def test_one_is_deleted_unless_the_code_declares_it(self, admin_client: Client) -> None:
+        page = act(admin_client, "schedule", "delete_schedules", "nightly", "written", reason="nobody reads it")
+        assert "“nightly”: deleted" in page
+        assert "pause it" in page
+        assert [schedule.id for schedule in store.schedule_search()] == ["written"]
+
+    def test_each_wants_its_permission(self, client: Client) -> None:
+        viewer = User.objects.create_user("vera", is_staff=True)
+        viewer.user_permissions.add(Permission.objects.get(codename="view_schedule"))
+        client.force_login(viewer)
+        for action in ("pause_selected", "delete_schedules"):
+            act(client, "schedule", action, "nightly", reason="because")
+        assert store.schedule_get("nightly").paused_at is None

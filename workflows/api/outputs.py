@@ -1,5 +1,6 @@
 """How executions are shown: what was asked, how it stands, and the call graph of its promises."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -9,6 +10,7 @@ from rest_framework import serializers
 from promises.api.outputs import iso, shown_value
 from promises.records import PromiseRecord
 from promises.states import PromiseState
+from promises.values import Value
 from workflows.errors import PromiseCanceled, PromiseTimeout
 from workflows.kinds import KINDS, kind_of
 
@@ -65,11 +67,10 @@ class ExecutionSerializer(ExecutionSummarySerializer):
 
 def summary_document(root: PromiseRecord, halted: str) -> dict[str, Any]:
     """The JSON of ExecutionSummarySerializer; `halted` is "" when nothing of it is."""
-    version = root.tags.get("countersign:version", "")
     return {
         "id": root.id,
-        "workflow": root.func or call_of(root).get("func", ""),
-        "version": int(version) if version.isascii() and version.isdigit() else None,
+        "workflow": root.func or call_of(root.param).get("func", ""),
+        "version": version_of(root.tags),
         "state": str(root.state),
         "value": shown_value(root.value) if root.state == PromiseState.RESOLVED else None,
         "error": error_document(root),
@@ -83,11 +84,8 @@ def summary_document(root: PromiseRecord, halted: str) -> dict[str, Any]:
 
 def execution_document(graph: list[PromiseRecord], halted: str) -> dict[str, Any]:
     """The JSON of ExecutionSerializer, from the call graph with the root first."""
-    call = call_of(graph[0])
-    args, kwargs = call.get("args"), call.get("kwargs")
     return summary_document(graph[0], halted) | {
-        "args": args if isinstance(args, list) else [],
-        "kwargs": kwargs if isinstance(kwargs, dict) else {},
+        **arguments_document(graph[0].param),
         "nodes": [node_document(promise) for promise in graph],
     }
 
@@ -123,9 +121,22 @@ def error_document(promise: PromiseRecord) -> dict[str, str] | None:
     return None
 
 
-def call_of(root: PromiseRecord) -> dict[str, Any]:
-    """What was called: {"func", "args", "kwargs", "version"}, as far as the param says."""
-    call = shown_value(root.param)
+def version_of(tags: Mapping[str, str]) -> int | None:
+    """The version of the workflow that a promise runs, if its tags say one."""
+    version = tags.get("countersign:version", "")
+    return int(version) if version.isascii() and version.isdigit() else None
+
+
+def arguments_document(param: Value) -> dict[str, Any]:
+    """{"args", "kwargs"} of what is called, empty where the param does not say them."""
+    call = call_of(param)
+    args, kwargs = call.get("args"), call.get("kwargs")
+    return {"args": args if isinstance(args, list) else [], "kwargs": kwargs if isinstance(kwargs, dict) else {}}
+
+
+def call_of(param: Value) -> dict[str, Any]:
+    """What is called: {"func", "args", "kwargs", "version"}, as far as the param says."""
+    call = shown_value(param)
     return call if isinstance(call, dict) else {}
 
 

@@ -33,6 +33,8 @@ FIELDS = {
     "kwargs": st.dictionaries(text, value, max_size=2) | value,
     "version": value,
     "timeout": value | st.sampled_from(["1h", "2030-01-01T00:00:00Z", 0, -1, NEVER, NEVER + 1]),
+    "cron": value | st.sampled_from(["* * * * *", "0 0 29 2 *"]),
+    "time_zone": value | st.just("Europe/Berlin"),
     "param": value,
     "value": value,
     "error": value | st.just({"message": "no"}),
@@ -58,10 +60,14 @@ FIELDS = {
 body = st.fixed_dictionaries({}, optional=FIELDS) | value
 raw = st.binary(max_size=40) | st.sampled_from([b"", b"{", b"[" * 3000, b"null", b'{"id": 1e999}', b'{"a": "\\ud800"}'])
 
-COLLECTIONS = ["/api/executions/", "/api/promises/", "/api/approvals/"]
+COLLECTIONS = ["/api/executions/", "/api/schedules/", "/api/promises/", "/api/approvals/"]
 POSTED = [
     "/api/executions/",
     "/api/executions/{}/cancel/",
+    "/api/executions/{}/continue/",
+    "/api/schedules/",
+    "/api/schedules/{}/pause/",
+    "/api/schedules/{}/resume/",
     "/api/promises/",
     "/api/promises/{}/resolve/",
     "/api/promises/{}/reject/",

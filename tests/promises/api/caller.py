@@ -28,6 +28,9 @@ class Caller:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.post(path, data, content_type="application/json", headers=self.headers | names)
 
+    def delete(self, path: str) -> Any:
+        return self.client.delete(path, headers=self.headers)
+
 
 def make_user(name: str, **extra: Any) -> Any:
     user, _created = get_user_model().objects.get_or_create(username=name, defaults=extra)

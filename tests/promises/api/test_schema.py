@@ -11,7 +11,7 @@ from drf_spectacular.validation import validate_schema
 
 from tests.promises.api.caller import nobody
 
-OPERATION_ID = re.compile(r"(executions|approvals|delegations|promises|callbacks)_[a-z]+")
+OPERATION_ID = re.compile(r"(executions|schedules|approvals|delegations|promises|callbacks)_[a-z]+")
 
 
 @pytest.fixture(scope="module")

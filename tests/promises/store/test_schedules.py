@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from promises import store
-from promises.errors import BadRequest, ScheduleNotFound
+from promises.errors import BadRequest, ScheduleDeclared, ScheduleNotFound
 from promises.models import Schedule
 from promises.records import NewSchedule
 from promises.store.timeouts import next_due
@@ -229,6 +229,12 @@ class TestDeclare:
         store.schedule_pause("s", "why", now=START)
         store.schedules_declare([minutely()], now=START)
         assert store.schedule_get("s").pause_reason == "why"
+
+    def test_one_that_is_declared_is_deleted_in_the_code_alone(self) -> None:
+        store.schedules_declare([minutely()], now=START)
+        with pytest.raises(ScheduleDeclared, match="pause it"):
+            store.schedule_delete("s")
+        assert store.schedule_get("s").is_declared
 
     def test_the_code_takes_over_one_that_was_made_by_hand(self) -> None:
         store.schedule_create(minutely(), now=START)
