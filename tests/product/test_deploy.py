@@ -66,16 +66,3 @@ def test_a_worker_that_is_stopped_hands_its_executions_over_within_a_second(
     handed_over = {pid for pid, _ in stamps(ana, executions[0])}
     assert len(handed_over) == 2
     product.wait_until(lambda: not psutil.pid_exists(stopped), "the stopped worker to end")
-
-
-def test_executions_go_on_while_a_migration_replaces_the_verbs_of_the_store(
-    product: Installation, ana: httpx.Client
-) -> None:
-    execution = execution_start(ana, 100, 0.05)
-    product.wait_until(lambda: len(stamps(ana, execution)) >= 5, "the first steps")
-    code = "from promises import sql; from django.db import connection as c\nwith c.schema_editor() as e: sql.install(0, e)"
-    product.manage("shell", "--no-imports", "-c", code)
-    before = len(stamps(ana, execution))
-    end = ana.get(f"/api/executions/{execution}/", params={"wait": "30s"}).json()
-    assert (end["state"], before < 100) == ("resolved", True)
-    assert max(later[1] - earlier[1] for earlier, later in pairwise(end["value"])) < 1.0

@@ -130,3 +130,18 @@ def test_a_clock_killed_is_started_again(product: Installation, ana: httpx.Clien
     assert answer.status_code == 201, answer.text
     shown = ana.get(f"/api/promises/{answer.json()['id']}/", params={"wait": "20s"}).json()
     assert shown["state"] == "rejected_timedout"
+
+
+def test_a_migration_that_replaces_the_verbs_of_the_store_disturbs_nobody(
+    product: Installation, ana: httpx.Client, tmp_path: Path
+) -> None:
+    execution = execution_start(ana, "shop.order", folder=str(tmp_path))
+    product.wait_until((tmp_path / "inside").exists, "the step to be inside its transaction")
+    verbs = "from promises import sql\nfrom django.db import connection as c\n"
+    verbs += "with c.schema_editor() as editor: sql.install(0, editor)"
+    product.manage("shell", "--no-imports", "-c", verbs)
+    (tmp_path / "go").touch()
+    promise = latent(product, ana, execution)
+    ana.post(f"/api/promises/{promise}/resolve/", json={"value": "third"}).raise_for_status()
+    end = ending(product, ana, execution)
+    assert (end["state"], end["value"]) == ("resolved", ["first", "second", "third"])
