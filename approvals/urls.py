@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from approvals.views import decision, inbox, runs, start
+from approvals.views import decision, inbox, measures, runs, start
 
 app_name = "approvals"
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path("runs/<str:id>/", runs.run, name="run"),
     path("runs/<str:id>/cancel/", runs.cancel, name="run-cancel"),
     path("runs/<str:id>/continue/", runs.continue_halted, name="run-continue"),
+    path("measures/", measures.measures, name="measures"),
     path("start/", start.workflows, name="start"),
     path("start/<str:name>/", start.start_workflow, name="start-workflow"),
     path("start/<str:name>/samples/<str:file>/", start.sample, name="sample"),

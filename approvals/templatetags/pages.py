@@ -57,6 +57,12 @@ def state_mark(state: str) -> SafeString:
 
 
 @register.filter
+def share(fraction: float | None) -> str:
+    """A fraction as whole percent: 0.254 is "25 %"; a dash where there is nothing to tell."""
+    return "–" if fraction is None else _("%(n)d %%") % {"n": round(fraction * 100)}
+
+
+@register.filter
 def state_kind(state: str) -> str:
     """What a state's mark looks like: ok, bad, warn, run, off."""
     return str(STATES.get(state, (state, "circle", "off"))[2])
