@@ -19,7 +19,7 @@ def metrics_serve(address: str) -> None:
         return
     try:
         where = urlsplit(f"//{address}")
-        disable_created_metrics()  # one more series for each, of which nobody asks anything
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a series more for each, of which nobody asks
         start_http_server(where.port or 0, where.hostname or "", registry_of_process())
     except (OSError, ValueError) as error:
         log.error("no metrics are served at %s (%s); give each process an address of its own", address, error)
