@@ -3,8 +3,6 @@
 from django.db import migrations, models
 from django.db.models import Q
 
-from promises import sql
-
 
 class Migration(migrations.Migration):
     dependencies = [("promises", "0008_crash_place")]
@@ -19,5 +17,4 @@ class Migration(migrations.Migration):
             "schedule",
             models.Index(fields=["next_run_at"], condition=Q(paused_at__isnull=True), name="promises_schedule_due"),
         ),
-        migrations.RunPython(sql.install, sql.remove),
     ]

@@ -260,7 +260,9 @@ BEGIN
 END
 $$;
 
--- task.heartbeat: extend the leases that p_pid still holds; answers their ids. Locks the tasks in id order.
+-- task.heartbeat: extend the leases that p_pid still holds; answers their ids. Locks the tasks, and skips those that others have
+-- locked: a settlement holds a call's task while it waits for its caller's, so a heartbeat that waited for both could wait for ever.
+-- Such a lease is extended by the next beat.
 CREATE FUNCTION promises_task_heartbeat(p_pid text, p_ids text[], p_versions int[], p_now bigint)
 RETURNS SETOF text LANGUAGE sql AS $$
     WITH held AS (
@@ -268,7 +270,7 @@ RETURNS SETOF text LANGUAGE sql AS $$
           JOIN promises_task t ON t.id = x.id AND t.version = x.version
           JOIN promises_promise p ON p.id = t.id
          WHERE t.state = 'acquired' AND t.pid = p_pid AND p.state = 'pending' AND p.timeout_at > p_now
-         ORDER BY t.id FOR UPDATE OF t
+         ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
     )
     UPDATE promises_task t SET due_at = p_now + t.ttl FROM held WHERE t.id = held.id RETURNING t.id
 $$;

@@ -168,7 +168,8 @@ def task_release(id: str, version: int, *, now: int, delay: int = 0) -> None:
 
 
 def task_heartbeat(pid: str, leases: Sequence[tuple[str, int]], *, now: int) -> set[str]:
-    """Extend the leases (task id, version) by their ttl from `now`; returns the ids that `pid` still holds."""
+    """Extend the leases (task id, version) by their ttl from `now`; returns the ids of those that were. Missing is what
+    `pid` does not hold any more, and what somebody changes at this moment: the next beat tells them apart."""
     if not leases:
         return set()
     ids, versions = [id for id, _ in leases], [version for _, version in leases]

@@ -194,3 +194,34 @@ def test_a_canceled_execution_gets_no_new_call_afterwards(in_thread: Wrap) -> No
 
     crew = Crew(in_thread, cancel, call, rounds=150)
     crew.run(arrange, look)
+
+
+def test_heartbeats_of_callers_and_calls_never_wait_for_a_settlement(in_thread: Wrap) -> None:
+    """The end of a call locks its own task, then its caller's; a heartbeat has both."""
+    before = deadlocks()
+    calls = [f"r:{number}" for number in range(6)]
+
+    def arrange(number: int) -> None:
+        clear()
+        for id in ("r", *calls):
+            create_acquired(id, origin="r")
+        store.task_suspend("r", 1, calls, now=NOW)
+        store.task_fulfill("r:0", 1, "resolved", now=NOW)
+        acquire("r")
+
+    def fulfill(number: int) -> None:
+        for id in calls[1:]:
+            store.task_fulfill(id, 1, "resolved", now=NOW)
+
+    def beat(number: int) -> None:
+        for _ in range(12):
+            store.task_heartbeat("p1", [("r", 2), *[(id, 1) for id in calls]], now=NOW + 5)
+
+    def look(number: int) -> None:
+        assert crew.of(number) == [None, None]
+        assert store.task_heartbeat("p1", [("r", 2), *[(id, 1) for id in calls]], now=NOW + 6) == {"r"}
+        assert task("r")["due_at"] == NOW + 6 + TTL
+
+    crew = Crew(in_thread, fulfill, beat, rounds=40)
+    crew.run(arrange, look)
+    assert deadlocks() == before
