@@ -81,6 +81,11 @@ async def waits_for_an_event(ctx: Context) -> None:
     await asyncio.Event().wait()
 
 
+async def polls(ctx: Context) -> None:
+    while True:
+        await asyncio.sleep(0)
+
+
 async def reads_the_database(ctx: Context) -> None:
     Group.objects.count()
 
@@ -166,6 +171,7 @@ MISTAKES: list[tuple[Body, ...]] = [
     (reads_the_database_async,),
     (opens_a_connection,),
     (waits_for_an_event,),
+    (polls,),
     (reads_the_database,),
     (opens_a_transaction,),
     (starts_another,),
