@@ -25,6 +25,7 @@ HELP = """\
 ./run check               lint, missing migrations, and every test: what CI runs
 ./run bench [OPTIONS]     measurements beside a plain loop
 ./run chaos [OPTIONS]     executions while everything around them is killed; what is left is counted
+./run reference           docs/reference anew, from the docstrings
 
 ./run web [--port N] [--host ADDRESS]     one program alone, kept running; each has its place on a server
 ./run worker [OPTIONS]                    (options are Celery's)
@@ -66,6 +67,7 @@ def main(arguments: list[str]) -> int:
         "manage": manage,
         "bench": bench,
         "chaos": chaos,
+        "reference": reference,
         "test": checks.test,
         "lint": checks.lint,
         "check": checks.check,
@@ -144,6 +146,11 @@ def bench(arguments: list[str]) -> int:
 
 def chaos(arguments: list[str]) -> int:
     _become((sys.executable, "-m", "bench.chaos", *arguments))
+    return 1
+
+
+def reference(arguments: list[str]) -> int:
+    _become((sys.executable, "-m", "config.reference", *arguments))
     return 1
 
 
