@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from promises import store
 from promises.listening import connection_parameters
@@ -26,6 +26,7 @@ from workflows.stores.base import Lease
 from workflows.stores.durable import PID, DurableStore, fenced, lease_ms
 
 log = logging.getLogger(__name__)
+_local = threading.local()
 
 CHANNEL = "countersign_ready"
 LOOK_SECONDS = 5.0
@@ -38,16 +39,29 @@ Submit = Callable[[Callable[[Sequence[str]], int], Sequence[str], Callable[[int]
 def turn(queues: Sequence[str]) -> int:
     """`execute_ready`; a failure is logged, and looked after in a second."""
     try:
+        close_old_connections()
+        _warm()
         return execute_ready(queues)
     except Exception:
         log.warning("claiming tasks failed; tried again soon", exc_info=True)
         return now_ms() + 1000
 
 
+def _warm() -> None:
+    """Have this thread's connection ready for quick answers, once for each connection."""
+    connection.ensure_connection()
+    if getattr(_local, "warmed", None) is connection.connection:
+        return
+    _local.warmed = connection.connection
+    try:
+        store.store_warm(pid=PID, now=now_ms())
+    except Exception:
+        log.warning("the first wake-up on this connection will be slow", exc_info=True)
+
+
 def execute_ready(queues: Sequence[str]) -> int:
     """Claim and execute until nothing is ready in these queues (earlier ones first), or the turn is over. Returns when
     to look again: ms since the epoch, NEVER when something will be notified first."""
-    close_old_connections()
     turn_store = TurnStore(queues)
     try:
         while not leases.is_stopping.is_set():

@@ -10,7 +10,7 @@ from promises.exporter import metrics_serve
 from promises.presence import Presence
 from promises.store import limits_declare
 from promises.transports.celery import JOB
-from workflows.claims import Claims, execute_ready
+from workflows.claims import Claims, turn
 from workflows.leases import leases
 from workflows.limits import declared
 from workflows.registry import DEFAULT_QUEUE, registry
@@ -22,7 +22,7 @@ claims: Claims | None = None
 @shared_task(name=JOB, bind=True)
 def execute_job(self: Any, task_id: str, version: int | None = None) -> None:
     """A task is ready in the queue that this message came by: execute whatever is first in line there."""
-    execute_ready([(self.request.delivery_info or {}).get("routing_key") or DEFAULT_QUEUE])
+    turn([(self.request.delivery_info or {}).get("routing_key") or DEFAULT_QUEUE])
 
 
 @signals.worker_init.connect
@@ -47,7 +47,7 @@ def start_claims(sender: Any, **kwargs: Any) -> None:
     claims = Claims(
         list(sender.app.amqp.queues.consume_from),
         pool.limit,
-        lambda turn, queues, when_over: pool.apply_async(turn, [queues], callback=when_over),
+        lambda take_turn, queues, when_over: pool.apply_async(take_turn, [queues], callback=when_over),
         hears=not settings.PROMISES.get("BROKER_WAKES", False),
     )
     claims.start()

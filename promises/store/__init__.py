@@ -32,6 +32,7 @@ from promises.store.tasks import (
     task_suspend_claim,
 )
 from promises.store.timeouts import timeouts_sweep
+from promises.store.warming import store_warm
 
 __all__ = [
     "Claim",
@@ -51,6 +52,7 @@ __all__ = [
     "schedule_search",
     "schedules_declare",
     "schedules_fire",
+    "store_warm",
     "task_acquire",
     "task_claim",
     "task_continue",

@@ -61,6 +61,6 @@ def test_the_glossary_knows_the_words_of_the_code() -> None:
         for name in store.__all__
         for part in name.lower().removeprefix("promise_").removeprefix("task_").split("_")
     }
-    ordinary = {"create", "get", "search", "delete", "register", "timeouts", "declare"}
+    ordinary = {"create", "get", "search", "delete", "register", "timeouts", "declare", "store", "warm"}
     missing = ({str(s) for s in PromiseState} | verbs - ordinary) - words
     assert missing == set()
