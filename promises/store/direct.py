@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 import psycopg
+from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
@@ -19,6 +20,8 @@ _PLAIN = (str, int, type(None))
 _INTEGERS = {20, 21, 23}  # the OIDs of bigint, smallint, integer
 _BOOLEAN = 16
 _NO_SUCH_STATEMENT = b"26000"
+# From here on psycopg's own loading is quicker, though it looks up every column's type first.
+MANY_ROWS = 10
 _local = threading.local()
 
 
@@ -37,6 +40,10 @@ def execute_prepared(raw: psycopg.Connection[Any], sql: str, params: Sequence[An
         _local.names.clear()
         result = raw.pgconn.exec_prepared(_prepared(raw, sql), values)
     _checked(raw, result, ExecStatus.TUPLES_OK)
+    if result.ntuples > MANY_ROWS:
+        transformer = Transformer(raw)
+        transformer.set_pgresult(result)
+        return transformer.load_rows(0, result.ntuples, tuple)
     columns = [(column, result.ftype(column)) for column in range(result.nfields)]
     return [tuple(_value(result, row, column, oid) for column, oid in columns) for row in range(result.ntuples)]
 
