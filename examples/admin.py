@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from examples.models import Deployment, LedgerEntry, Receipt, ReleaseCheck, Service
+from examples.models import Deployment, LedgerEntry, Receipt, Refund, ReleaseCheck, Service
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -40,6 +40,12 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 class ReceiptAdmin(ReadOnlyAdmin):
     list_display = ("execution_id", "claimant", "total", "approved_by", "written_at")
     search_fields = ("execution_id", "claimant")
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnlyAdmin):
+    list_display = ("execution_id", "customer", "amount", "method", "pay_on", "approved_by", "paid_at")
+    search_fields = ("execution_id", "customer")
 
 
 @admin.register(Service)

@@ -1,4 +1,4 @@
-"""The examples app: an expense claim and a release."""
+"""The examples app: an expense claim, a refund and a release."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

@@ -1,6 +1,7 @@
-"""What the examples leave behind: ledger and receipts of claims, services and deployments of releases.
+"""What the examples leave behind: ledger and receipts of claims, refunds, services and deployments of releases.
 
-Rows are written by the workflows' steps (ledger.py, fleet.py); `execution_id` names the run that wrote them.
+Rows are written by the workflows' steps (ledger.py, refunds.py, fleet.py); `execution_id` names the run that wrote
+them.
 """
 
 from django.db import models
@@ -46,6 +47,28 @@ class Receipt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.claimant} {self.total}"
+
+
+class Refund(models.Model):
+    """A refund that was approved: the letter as it was corrected, and how the money goes back."""
+
+    execution_id = models.CharField(_("execution"), max_length=200, unique=True)
+    customer = models.CharField(_("customer"), max_length=150)
+    amount = models.DecimalField(_("amount"), max_digits=10, decimal_places=2)
+    text = models.TextField(_("letter"))
+    method = models.CharField(_("method"), max_length=30)
+    pay_on = models.DateField(_("paid on"))
+    proof = models.CharField(_("proof of purchase"), max_length=200, blank=True)
+    approved_by = models.CharField(_("approved by"), max_length=150)
+    paid_at = models.DateTimeField(_("written"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        ordering = ("-paid_at",)
+
+    def __str__(self) -> str:
+        return f"{self.customer} {self.amount}"
 
 
 class Service(models.Model):

@@ -1,7 +1,7 @@
-"""Two workflows that wait for people: an expense claim, and a release of several services.
+"""Three workflows that wait for people: an expense claim, a refund, and a release of several services.
 
-Here is only the course of events. What they decide by is in claims.py and releases.py (pure functions), what
-they write is in ledger.py and fleet.py (steps).
+Here is only the course of events. What they decide by is in claims.py, refunds.py and releases.py (pure functions),
+what they write is in ledger.py, refunds.py and fleet.py (steps).
 """
 
 import asyncio
@@ -13,10 +13,25 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from approvals import Decision, approval, facts, metric, n_of, requester, table
+from approvals import (
+    Decision,
+    OpenRequest,
+    Outcome,
+    after,
+    approval,
+    approve,
+    facts,
+    metric,
+    n_of,
+    reject,
+    request_changes,
+    requester,
+    table,
+)
 from examples.claims import Claim, claim_read, claimant_problems
 from examples.fleet import DatabaseFleet, Fleet, MemoryFleet
 from examples.ledger import DatabaseLedger, Ledger, MemoryLedger, receipt_text
+from examples.refunds import DatabaseDesk, Desk, Letter, MemoryDesk, Payment, drafted, redrafted, refund_problems
 from examples.releases import NotNewer, is_green, release_problems
 from workflows import Context, Exponential, PromiseCanceled, PromiseTimeout, workflow
 
@@ -30,6 +45,18 @@ class ExpenseResult(TypedDict):
 
     status: Literal["booked", "rejected", "invalid"]
     total: str
+    problems: list[str]
+
+
+RefundStatus = Literal["paid", "rejected", "lapsed", "withdrawn", "invalid"]
+
+
+class RefundResult(TypedDict):
+    """How a refund ended: what was paid and how ('' for nothing), by the letter that was approved."""
+
+    status: RefundStatus
+    amount: str
+    method: str
     problems: list[str]
 
 
@@ -87,6 +114,50 @@ async def ask_finance(ctx: Context, claimant: str, claim: Claim) -> Decision:
             table([asdict(line) for line in claim.lines]),
         ],
     )
+
+
+@workflow
+async def refund(ctx: Context, customer: str, amount: Decimal, reason: str = "") -> RefundResult:
+    """Refund a customer: finance corrects the drafted letter and says how the money goes back, or wants another draft.
+
+    `amount` has at most two decimals; `reason` goes into the letter.
+    """
+    desk: Desk = ctx.services.get("desk") or (DatabaseDesk() if ctx.is_durable else MemoryDesk())
+    if problems := refund_problems(customer, amount, reason):
+        return refund_result("invalid", problems=problems)
+    letter = await ctx.run(drafted, customer, amount, reason)
+    request = await ask_for_refund(ctx, letter)
+    while (decision := await request).outcome == "request_changes":
+        letter = await ctx.run(redrafted, letter, decision.comment)
+        request = await request.resubmit(propose=letter, note="The letter was drafted again.")
+    if not decision:
+        status = "lapsed" if decision.timed_out else "withdrawn" if decision.canceled else "rejected"
+        return refund_result(status, problems=[decision.comment] if decision.comment else [])
+    approved: Letter = decision.value  # as it was corrected, amount and all
+    payment: Payment = decision.input
+    method = await ctx.options(atomic=True).run(desk.pay, ctx.info.id, approved, payment, decision.by or "")
+    return refund_result("paid", amount=str(approved.amount), method=method)
+
+
+async def ask_for_refund(ctx: Context, letter: Letter) -> OpenRequest:
+    """One of finance decides, and may correct the amount and the text."""
+    return await approval.open(
+        ctx,
+        f"Refund {letter.amount} to {letter.customer}?",
+        to="group:finance",
+        never=requester(),
+        propose=letter,
+        editable=["amount", "text"],
+        form=Payment,
+        outcomes=[approve("Refund"), request_changes(), reject()],
+        timeout=after("14d", then=Outcome("lapsed", "It lapses")),
+    )
+
+
+def refund_result(
+    status: RefundStatus, *, amount: str = "", method: str = "", problems: Sequence[str] = ()
+) -> RefundResult:
+    return {"status": status, "amount": amount, "method": method, "problems": list(problems)}
 
 
 @workflow
