@@ -18,7 +18,7 @@ from approvals.errors import InvalidCard
 from approvals.outcomes import Outcome, outcomes_of
 from approvals.policies import Policy
 from approvals.proposals import Proposal, proposal_of
-from approvals.schemas import Schema, schema_of
+from approvals.schemas import Schema, is_storable, schema_of
 
 RISKS = ("low", "medium", "high")
 TITLE_LIMIT = 500
@@ -145,12 +145,13 @@ def card_check(card: Card) -> Card:
         raise InvalidCard("A request needs a question.")
     if len(card.title) > TITLE_LIMIT or re.search(r"[\x00-\x1f\x7f]", card.title):
         raise InvalidCard(f"The question is one line of at most {TITLE_LIMIT} characters; the rest belongs in blocks.")
+    content = card.to_json()
+    if not is_storable(content):
+        raise InvalidCard("The card holds a NUL character or half of a surrogate pair, which cannot be stored.")
     try:
-        text = json.dumps(card.to_json(), allow_nan=False, ensure_ascii=False).encode()
+        text = json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, TypeError) as error:
         raise InvalidCard(f"The card cannot be stored: {error}") from None
-    if b"\\u0000" in text:
-        raise InvalidCard("The card holds a NUL character, which cannot be stored.")
     if len(text) > CARD_LIMIT:
         raise InvalidCard(
             f"The card is larger than {CARD_LIMIT // 1024} kB; show what a person can read, link the rest."

@@ -39,6 +39,11 @@ class Proposal:
     def is_field_editable(self, name: str) -> bool:
         return self.editable is True or name in self.editable
 
+    @property
+    def fixed(self) -> "Proposal":
+        """The same, for somebody who can only read it."""
+        return Proposal(self.value, self.schema)
+
     def but(self, value: Any) -> "Proposal":
         """The same, with this value."""
         return Proposal(value, self.schema, self.editable)

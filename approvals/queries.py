@@ -14,6 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from approvals import rules, verdicts
+from approvals.changes import Change, changes_between
 from approvals.eligibility import eligibility_of
 from approvals.errors import RequestNotFound
 from approvals.models import (
@@ -229,6 +230,36 @@ def events(request: ApprovalRequest, after: int = 0) -> QuerySet[AuditEvent]:
 def timeline(request: ApprovalRequest) -> list[AuditEvent]:
     """What happened to the request, in order, without who has read it."""
     return list(events(request).exclude(kind__in=READING))
+
+
+def request_before(request: ApprovalRequest) -> ApprovalRequest | None:
+    """The request that this one follows, with its decision."""
+    if request.previous is None:
+        return None
+    return ApprovalRequest.objects.select_related("decision").filter(pk=request.previous).first()
+
+
+@dataclass(frozen=True)
+class Version:
+    """An older version of a request, and what leads from it to the one after it."""
+
+    number: int
+    digest: str
+    replaced_at: int
+    replaced_by: str
+    changes: list[Change]
+
+
+def versions_of(request: ApprovalRequest, limit: int = 20) -> list[Version]:
+    """What the request asked before, the latest first."""
+    if request.version == 1:
+        return []
+    found, after = [], request.content
+    for row in request.versions.order_by("-number")[:limit]:
+        changes = changes_between(row.content, after)
+        found.append(Version(row.number, row.digest, row.replaced_at, row.replaced_by, changes))
+        after = row.content
+    return found
 
 
 # -- what rows of lists say -------------------------------------------------------------------------------------------

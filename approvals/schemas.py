@@ -2,6 +2,7 @@
 that type. Whether it fits is checked by `validation.py` on every channel, against the frozen schema alone."""
 
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,8 @@ from pydantic_core import core_schema
 from approvals.errors import FieldError, InvalidCard, InvalidInput
 
 Schema = dict[str, Any]
+
+_unfit = re.compile("[\x00\ud800-\udfff]")
 
 SCHEMA_LIMIT = 64 * 1024  # bytes of JSON: a form is filled in by a person
 DECIMAL = "decimal"  # the format of a number that is written as a text, so that no digit is lost
@@ -93,6 +96,15 @@ def load(form: Any, value: Any) -> Any:
         return _adapter(form).validate_json(json.dumps([value]))[0]
     except ValidationError as error:
         raise InvalidInput([FieldError(pointer(*found["loc"][1:]), found["msg"]) for found in error.errors()]) from None
+
+
+def is_storable(value: Any) -> bool:
+    """Whether PostgreSQL can hold every text of a JSON value: no NUL, no half of a surrogate pair."""
+    if isinstance(value, dict):
+        return all(is_storable(key) and is_storable(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(is_storable(item) for item in value)
+    return not isinstance(value, str) or _unfit.search(value) is None
 
 
 def pointer(*path: str | int) -> str:

@@ -13,13 +13,14 @@ from approvals.errors import CommentRequired, FieldError, InvalidInput
 from approvals.files import File, file_rule, files_in
 from approvals.outcomes import Outcome, gettext_noop
 from approvals.rules import Eligibility
-from approvals.schemas import Schema
+from approvals.schemas import Schema, is_storable
 
 COMMENT_LIMIT = 10_000  # characters
 INPUT_LIMIT = 256 * 1024  # bytes of JSON: it is kept with the ballot, and read by the workflow
 
 COMMENT_NEEDED = gettext_noop("This outcome needs a comment that says why.")
 TOO_LARGE = gettext_noop("This is more than can be kept (%(limit)s kB).")
+UNFIT = gettext_noop("This holds characters that cannot be kept.")
 NO_INPUT = gettext_noop("This outcome takes no input.")
 NO_PROPOSAL = gettext_noop("There is nothing here that can be corrected.")
 NO_EDIT = gettext_noop("A correction goes with an approval; this outcome takes none.")
@@ -74,7 +75,7 @@ def submission_check(
 def _input_errors(schema: Schema | None, input: Any, file: Callable[[str], File | None]) -> list[FieldError]:
     if schema is None:
         return [] if input is None else [FieldError("/input", NO_INPUT)]
-    if (problem := _size_problem("/input", input)) is not None:
+    if (problem := _storage_problem("/input", input)) is not None:
         return [problem]
     from approvals.validation import errors_in
 
@@ -94,7 +95,7 @@ def _edited(
         return card, []
     if outcome.is_negative:
         return card, [FieldError("/value", NO_EDIT)]
-    if (problem := _size_problem("/value", edited)) is not None:
+    if (problem := _storage_problem("/value", edited)) is not None:
         return card, [problem]
     from approvals.validation import errors_in
 
@@ -105,7 +106,9 @@ def _edited(
     return card.but(edited), [*wrong, *(error for error in found if error.pointer not in told)]
 
 
-def _size_problem(pointer: str, value: Any) -> FieldError | None:
+def _storage_problem(pointer: str, value: Any) -> FieldError | None:
+    if not is_storable(value):
+        return FieldError(pointer, UNFIT)
     if len(json.dumps(value)) > INPUT_LIMIT:
         return FieldError(pointer, TOO_LARGE, {"limit": INPUT_LIMIT // 1024})
     return None

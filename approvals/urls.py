@@ -9,6 +9,7 @@ app_name = "approvals"
 urlpatterns = [
     path("", inbox.inbox, name="inbox"),
     path("approvals/<str:id>/", decision.decision, name="decision"),
+    path("approvals/<str:id>/files/<str:file_id>/", decision.file, name="file"),
     path("runs/", runs.runs, name="runs"),
     path("runs/<str:id>/", runs.run, name="run"),
     path("runs/<str:id>/cancel/", runs.cancel, name="run-cancel"),

@@ -3,6 +3,7 @@ in threads."""
 
 import asyncio
 import contextlib
+import re
 
 from config.wsgi import application as django
 
@@ -17,8 +18,16 @@ from promises.listening import Listening
 from promises.parking import CHANNEL as SETTLED
 from promises.parking import ParkingLot
 
+UPLOADS = re.compile(r"/approvals/[^/]+/|/api/approvals/[^/]+/files/")
+
+
+def body_limit(path: str) -> int:
+    """How large a body may be (bytes): larger where forms take files."""
+    return int(settings.UPLOAD_LIMIT if UPLOADS.fullmatch(path) else settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
+
 lot = ParkingLot()
-bridge = Bridge(django, threads=settings.WEB_THREADS, body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, lot=lot)
+bridge = Bridge(django, threads=settings.WEB_THREADS, body_limit=body_limit, lot=lot)
 events = EventStreams(bridge.pool)
 
 

@@ -52,7 +52,12 @@ class Bridge:
     """An ASGI application around a WSGI one."""
 
     def __init__(
-        self, application: Callable[..., Iterable[bytes]], *, threads: int, body_limit: int, lot: ParkingLot
+        self,
+        application: Callable[..., Iterable[bytes]],
+        *,
+        threads: int,
+        body_limit: Callable[[str], int],
+        lot: ParkingLot,
     ) -> None:
         self.application = application
         self.body_limit = body_limit
@@ -66,7 +71,8 @@ class Bridge:
             return
         except BodyTooLarge:
             loop = asyncio.get_running_loop()
-            await send_answer(send, await loop.run_in_executor(self.pool, too_large, scope, self.body_limit))
+            limit = self.body_limit(scope["path"])
+            await send_answer(send, await loop.run_in_executor(self.pool, too_large, scope, limit))
             await drain(receive)
             return
         query = scope["query_string"].decode("latin-1")
@@ -86,8 +92,9 @@ class Bridge:
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body; BodyTooLarge as soon as it is known to be over the limit."""
+        limit = self.body_limit(scope["path"])
         for name, value in scope["headers"]:
-            if name == b"content-length" and value.isdigit() and int(value) > self.body_limit:
+            if name == b"content-length" and value.isdigit() and int(value) > limit:
                 raise BodyTooLarge
         body = bytearray()
         while True:
@@ -95,7 +102,7 @@ class Bridge:
             if message["type"] == "http.disconnect":
                 raise ClientGone
             body += message.get("body", b"")
-            if len(body) > self.body_limit:
+            if len(body) > limit:
                 raise BodyTooLarge
             if not message.get("more_body", False):
                 return bytes(body)

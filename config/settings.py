@@ -206,6 +206,8 @@ X_FRAME_OPTIONS = "DENY"
 # A request body over this is refused with 413, before it is read to the end.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("COUNTERSIGN_BODY_LIMIT", default=1024 * 1024)
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE
+# The same for a request that brings files to the form of an approval, all of them together.
+UPLOAD_LIMIT = env.int("COUNTERSIGN_UPLOAD_LIMIT", default=10 * 1024 * 1024)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
 # Views that run at once in a web process; each has a database connection of its own.

@@ -11,7 +11,8 @@ from rest_framework import serializers
 from approvals import wording
 from approvals.cards import RISKS
 from approvals.models import ApprovalRequest, AuditEvent, Ballot, Decision, RequestState
-from approvals.queries import is_overdue
+from approvals.outcomes import KINDS, TONES, Outcome
+from approvals.queries import Version, is_overdue, versions_of
 from approvals.rules import Eligibility
 from approvals.verdicts import Progress
 from promises.api.outputs import iso
@@ -24,8 +25,17 @@ class OutcomeSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField(help_text=gettext_lazy("What a decision sends back."))
     label = serializers.CharField()  # type: ignore[assignment]  # the field's name hides a keyword's attribute
-    kind = serializers.ChoiceField(choices=["approve", "reject", "changes", "custom"])
+    kind = serializers.ChoiceField(choices=KINDS)
+    tone = serializers.ChoiceField(choices=TONES, help_text=gettext_lazy("How it is meant to look."))
     comment_required = serializers.BooleanField()
+
+
+class OutcomeWithFormSerializer(OutcomeSerializer):
+    """One answer that is offered, with what it asks for."""
+
+    form = serializers.JSONField(
+        allow_null=True, help_text=gettext_lazy("The JSON Schema of `input` in a decision; null: it takes none.")
+    )
 
 
 class CountSerializer(serializers.Serializer[Any]):
@@ -71,6 +81,25 @@ class ApprovalSummarySerializer(serializers.Serializer[Any]):
     url = serializers.URLField(help_text=gettext_lazy("The page for people."))
 
 
+class ProposalSerializer(serializers.Serializer[Any]):
+    """What is proposed, and what of it a decision may correct in its `value`."""
+
+    value = serializers.JSONField()
+    schema = serializers.JSONField(help_text=gettext_lazy("The JSON Schema of the value."))
+    editable = serializers.JSONField(
+        help_text=gettext_lazy("The fields (of a list: of each item) that may be corrected; true: all of it.")
+    )
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """One place that differs, in the way of RFC 6902; the paths are those of the content that the digest covers."""
+
+    op = serializers.ChoiceField(choices=["add", "remove", "replace"])
+    path = serializers.CharField()
+    old = serializers.JSONField(required=False)
+    value = serializers.JSONField(required=False)
+
+
 class BallotSerializer(serializers.Serializer[Any]):
     """One person's answer."""
 
@@ -78,19 +107,41 @@ class BallotSerializer(serializers.Serializer[Any]):
     on_behalf_of = serializers.CharField(allow_null=True, help_text=gettext_lazy("Whose place that took."))
     outcome = serializers.CharField()
     comment = serializers.CharField()
+    input = serializers.JSONField(allow_null=True)
     stage = serializers.IntegerField()
     at = serializers.DateTimeField()
+
+
+class VersionSerializer(serializers.Serializer[Any]):
+    """What was asked before, the ballots that this made void, and what changed."""
+
+    version = serializers.IntegerField()
+    digest = serializers.CharField()
+    replaced_at = serializers.DateTimeField()
+    replaced_by = serializers.CharField(
+        allow_null=True, help_text=gettext_lazy("Who corrected the proposal; null: the workflow.")
+    )
+    changes = ChangeSerializer(many=True, help_text=gettext_lazy("What leads from it to the version after it."))
+    ballots = BallotSerializer(many=True)
 
 
 class ApprovalSerializer(ApprovalSummarySerializer):
     """A request for approval with its card and its ballots."""
 
+    outcomes = OutcomeWithFormSerializer(many=True)
     blocks = serializers.ListField(child=serializers.DictField())
     policy = serializers.DictField(help_text=gettext_lazy("As it was frozen."))
     amendments = serializers.ListField(
         child=serializers.DictField(), help_text=gettext_lazy("How the audience was changed since, in order.")
     )
+    proposal = ProposalSerializer(allow_null=True)
     ballots = BallotSerializer(many=True)
+    version = serializers.IntegerField(help_text=gettext_lazy("From 1; each change of what is asked begins another."))
+    versions = VersionSerializer(many=True, help_text=gettext_lazy("The older ones, at most the last 20."))
+    previous = serializers.UUIDField(allow_null=True, help_text=gettext_lazy("The request that this one follows."))
+    note = serializers.CharField(help_text=gettext_lazy("Why it is asked again."))
+    input = serializers.JSONField(allow_null=True, help_text=gettext_lazy("Of the person who decided."))
+    value = serializers.JSONField(allow_null=True, help_text=gettext_lazy("The proposal as it was decided."))
 
 
 class EventSerializer(serializers.Serializer[Any]):
@@ -136,10 +187,7 @@ def summary_document(request: ApprovalRequest, progress: Sequence[Progress], now
         "execution_id": request.execution_id,
         "workflow": request.workflow,
         "risk": request.risk,
-        "outcomes": [
-            {"name": o.name, "label": _(o.label), "kind": o.kind, "comment_required": o.needs_comment}
-            for o in request.thawed_outcomes
-        ],
+        "outcomes": [outcome_document(outcome) for outcome in request.thawed_outcomes],
         "opened_at": iso(request.opened_at),
         "deadline": iso(request.deadline_at),
         "timeout_outcome": request.timeout_outcome or None,
@@ -157,12 +205,32 @@ def summary_document(request: ApprovalRequest, progress: Sequence[Progress], now
 def approval_document(
     request: ApprovalRequest, progress: Sequence[Progress], ballots: Sequence[Ballot], now: int
 ) -> dict[str, Any]:
-    """The JSON of ApprovalSerializer."""
+    """The JSON of ApprovalSerializer; `ballots` are those of all versions."""
+    card, decision = request.card, decision_of(request)
     return summary_document(request, progress, now) | {
+        "outcomes": [outcome_document(outcome) | {"form": card.form_for(outcome)} for outcome in card.offered],
         "blocks": request.blocks,
         "policy": request.policy,
         "amendments": request.amendments,
-        "ballots": [ballot_document(ballot) for ballot in ballots],
+        "proposal": request.proposal,
+        "ballots": [ballot_document(ballot) for ballot in ballots if ballot.version == request.version],
+        "version": request.version,
+        "versions": [version_document(version, ballots) for version in versions_of(request)],
+        "previous": str(request.previous) if request.previous else None,
+        "note": request.note,
+        "input": decision.input if decision else None,
+        "value": decision.value if decision else None,
+    }
+
+
+def outcome_document(outcome: Outcome) -> dict[str, Any]:
+    """The JSON of OutcomeSerializer."""
+    return {
+        "name": outcome.name,
+        "label": _(outcome.label),
+        "kind": outcome.kind,
+        "tone": outcome.tone,
+        "comment_required": outcome.needs_comment,
     }
 
 
@@ -173,8 +241,21 @@ def ballot_document(ballot: Ballot) -> dict[str, Any]:
         "on_behalf_of": ballot.on_behalf_of or None,
         "outcome": ballot.outcome,
         "comment": ballot.comment,
+        "input": ballot.input,
         "stage": ballot.stage + 1,
         "at": iso(ballot.cast_at),
+    }
+
+
+def version_document(version: Version, ballots: Sequence[Ballot]) -> dict[str, Any]:
+    """The JSON of VersionSerializer."""
+    return {
+        "version": version.number,
+        "digest": version.digest,
+        "replaced_at": iso(version.replaced_at),
+        "replaced_by": version.replaced_by or None,
+        "changes": [change.to_json() for change in version.changes],
+        "ballots": [ballot_document(ballot) for ballot in ballots if ballot.version == version.number],
     }
 
 

@@ -1,7 +1,8 @@
-"""What a refused decision tells besides its message: who was first and with what, or each rule with the reason."""
+"""What a refused decision tells besides its message: who was first and with what, each rule with the reason, what is
+wrong with which field, or what has changed."""
 
 from approvals.api.outputs import eligibility_document
-from approvals.errors import AlreadyDecided, ApprovalError, NotEligible
+from approvals.errors import AlreadyDecided, ApprovalError, CommentRequired, InvalidInput, NotEligible, RequestChanged
 from promises.problems import Problem
 
 
@@ -14,4 +15,14 @@ def problem_of(error: ApprovalError) -> Exception:
         )
     if isinstance(error, NotEligible) and error.eligibility is not None:
         return Problem(error.status, error.code, str(error), rules=eligibility_document(error.eligibility)["rules"])
+    if isinstance(error, RequestChanged):
+        changes = [change.to_json() for change in error.changes]
+        return Problem(
+            error.status, error.code, str(error), digest=error.digest, version=error.version, changes=changes
+        )
+    if isinstance(error, InvalidInput):
+        errors = {field.pointer or "/": [field.why] for field in error.fields}
+        return Problem(error.status, error.code, str(error), errors=errors)
+    if isinstance(error, CommentRequired):
+        return Problem(error.status, error.code, str(error), errors={"/comment": [str(error)]})
     return error

@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from approvals.api import delegations, views, working
+from approvals.api import delegations, files, views, working
 
 urlpatterns = [
     path("approvals/", views.ApprovalList.as_view(), name="api-approvals"),
     path("approvals/<str:approval_id>/", views.ApprovalDetail.as_view(), name="api-approval"),
     path("approvals/<str:approval_id>/decisions/", views.ApprovalDecide.as_view(), name="api-approval-decide"),
+    path("approvals/<str:approval_id>/files/", files.ApprovalFiles.as_view(), name="api-approval-files"),
+    path("approvals/<str:approval_id>/files/<str:file_id>/", files.ApprovalFile.as_view(), name="api-approval-file"),
     path(
         "approvals/<str:approval_id>/eligibility/", views.ApprovalEligibility.as_view(), name="api-approval-eligibility"
     ),

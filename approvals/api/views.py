@@ -25,6 +25,7 @@ from approvals.api.selection import FOR, approvals_for, newest_first
 from approvals.errors import ApprovalError
 from approvals.models import ApprovalRequest
 from approvals.people import user_named
+from approvals.submissions import COMMENT_LIMIT
 from promises import store
 from promises.api import inputs
 from promises.api.base import ApiView
@@ -36,7 +37,6 @@ from promises.times import now_ms
 
 READ, DECIDE, ADMIN = "approvals:read", "approvals:decide", "approvals:admin"
 CHANNEL = "api"
-COMMENT_LIMIT = 10_000
 
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="The ETag of the card that was read; 412 if it has changed."
@@ -57,6 +57,15 @@ class DecisionSerializer(serializers.Serializer[Any]):
     on_behalf_of = inputs.TextField(
         max_length=150, required=False, help_text="In whose place, if you stand in for several people."
     )
+    input = serializers.JSONField(
+        required=False, allow_null=True, help_text='What the outcome\'s form asks for; a file as {"id": ...}.'
+    )
+    value = serializers.JSONField(
+        required=False, allow_null=True, help_text="The corrected proposal; the fields that changed are enough."
+    )
+    stage = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, help_text="The stage that is answered; the open one unless given."
+    )
 
 
 class ApprovalView(ApiView):
@@ -69,8 +78,7 @@ class ApprovalView(ApiView):
 
     def respond(self, approval: ApprovalRequest, status: int = 200) -> Response:
         progress = queries.waits_for([approval])[approval.pk]
-        ballots = [b for b in approval.ballots.all() if b.version == approval.version]
-        document = approval_document(approval, progress, ballots, now_ms())
+        document = approval_document(approval, progress, list(approval.ballots.all()), now_ms())
         return Response(document, status=status, headers={"ETag": f'"{approval.digest}"'})
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -171,22 +179,30 @@ class ApprovalDecide(ApprovalView):
         examples=[
             example("approve", {"outcome": "approve", "comment": "Within the policy."}),
             example("reject", {"outcome": "reject", "comment": "The receipt of the 3rd is missing."}),
+            example("with a form", {"outcome": "canary", "input": {"percent": 5, "until": "2026-12-31"}}),
+            example("with a correction", {"outcome": "approve", "value": {"amount": "10.00"}}),
         ],
     )
     def post(self, request: Request, approval_id: str) -> Response:
-        """Decide (201). The same answer again is 200 with what there is; somebody else's other one is 409."""
+        """Decide (201). The same answer again is 200 with what there is; somebody else's other one is 409. What does
+        not fit the outcome's form is 422 with a JSON pointer for each field; an answer to an older version is 412 with
+        what has changed since."""
         body = DecisionSerializer(data=request.data)
         body.is_valid(raise_exception=True)
+        sent = body.validated_data
         approval = queries.request_get(approval_id)
         vote = operations.approval_decide(
             approval.pk,
             actor=request.user,
-            outcome=body.validated_data["outcome"],
-            comment=body.validated_data.get("comment") or "",
+            outcome=sent["outcome"],
+            comment=sent.get("comment") or "",
+            input=sent.get("input"),
+            value=sent.get("value"),
+            stage=sent["stage"] - 1 if sent.get("stage") else None,
             channel=CHANNEL,
             now=self.now,
             digest=digest_read(request.headers.get("If-Match", ""), approval.digest),
-            on_behalf_of=body.validated_data.get("on_behalf_of") or "",
+            on_behalf_of=sent.get("on_behalf_of") or "",
             is_person=self.is_person,
         )
         return self.respond(vote.request, status=200 if vote.is_repeated else 201)

@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from approvals import operations, queries
 from approvals.api.outputs import ApprovalSerializer, EventSerializer, event_document
-from approvals.api.views import ADMIN, CHANNEL, COMMENT_LIMIT, DECIDE, READ, ApprovalView
+from approvals.api.views import ADMIN, CHANNEL, DECIDE, READ, ApprovalView
 from approvals.models import ApprovalRequest
+from approvals.submissions import COMMENT_LIMIT
 from promises.api import inputs
 from promises.api.pagination import cursor_of, limit_of, page_response
 from promises.api.schema import CURSOR, LIMIT, example, page_of, problems

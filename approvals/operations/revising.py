@@ -1,6 +1,7 @@
 """How a request that is open changes: a new version begins, the ballots of the old one are void, and what people had
 read is kept, so that they can be shown what changed."""
 
+import re
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,8 @@ from approvals.operations.closing import WORKFLOW, close_if_over
 from approvals.operations.locks import promise_lock, request_lock
 from approvals.operations.tallying import audience_renew, tally
 from approvals.policy_versions import policy_in_force
+
+_digest = re.compile("[0-9a-f]{64}")
 
 
 def approval_revise(request_id: UUID | str, card: dict[str, Any], *, revision: int, now: int) -> bool:
@@ -63,5 +66,7 @@ def changes_since(request: ApprovalRequest, digest: str) -> list[Change] | None:
     """What leads from the version with this digest to the current one; None when the request never had it."""
     if digest == request.digest:
         return []
+    if not _digest.fullmatch(digest):
+        return None
     read = request.versions.filter(digest=digest).order_by("-number").first()
     return None if read is None else changes_between(read.content, request.content)

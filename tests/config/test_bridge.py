@@ -79,7 +79,12 @@ def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[by
 
 def serve(application: Application, scenario: Callable[[Bridge], Coroutine[Any, Any, None]], limit: int = 100) -> None:
     async def run() -> None:
-        bridge = Bridge(application, threads=2, body_limit=limit, lot=ParkingLot())
+        bridge = Bridge(
+            application,
+            threads=2,
+            body_limit=lambda path: 10 * limit if path == "/upload/" else limit,
+            lot=ParkingLot(),
+        )
         try:
             await asyncio.wait_for(scenario(bridge), 20)
         finally:
@@ -123,6 +128,16 @@ def test_an_undeclared_body_over_the_limit_is_refused_when_it_gets_there():
         await bridge(scope_for(method="POST"), caller.receive, send)
         assert caller.status == 413
         assert read_at_answer[0] == 2
+
+    serve(echo, scenario)
+
+
+def test_each_path_has_its_own_limit():
+    async def scenario(bridge: Bridge) -> None:
+        for path, status in [("/upload/", 201), ("/other/", 413)]:
+            caller = Caller(b"x" * 101)
+            await bridge(scope_for(path, method="POST"), caller.receive, caller.send)
+            assert caller.status == status
 
     serve(echo, scenario)
 

@@ -75,15 +75,16 @@ def start_expense(page: Page) -> str:
 
 def open_request(page: Page, execution: str) -> None:
     """Open the decision page of the run's request, as its approver finds it: by the inbox."""
-    for _ in range(100):
+    looked_at: set[str] = set()  # others' requests may be there before ours
+    for _ in range(200):
         page.goto("/")
-        if page.locator("main a[href*='/approvals/']").count():
-            break
+        links = page.locator("main a[href*='/approvals/']").all()
+        for href in {str(link.get_attribute("href")) for link in links} - looked_at:
+            page.goto(href)
+            if page.locator(f"a[href*='{execution}']").count():
+                return
+            looked_at.add(href)
         page.wait_for_timeout(100)
-    for href in {a.get_attribute("href") for a in page.locator("main a[href*='/approvals/']").all()}:
-        page.goto(str(href))
-        if page.locator(f"a[href*='{execution}']").count():
-            return
     raise AssertionError(f"no request of {execution} in the inbox")
 
 

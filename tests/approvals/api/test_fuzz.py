@@ -1,15 +1,19 @@
 """Whatever is sent, no route answers with a fault of ours, and every refusal is a problem document."""
 
 import json
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from approvals import operations
 from approvals.cards import card, request_id
+from approvals.files import File
 from promises import store
 from promises.callback_urls import callback_token
 from promises.times import NEVER, now_ms
@@ -56,10 +60,13 @@ FIELDS = {
     "delegator": value | st.sampled_from(["bob", "dave"]),
     "starts_at": value | st.sampled_from(["0s", NEVER]),
     "ends_at": value | st.sampled_from(["1h", NEVER]),
+    "input": value | st.fixed_dictionaries({"file": st.fixed_dictionaries({"id": value})}),
+    "stage": value | st.integers(min_value=1, max_value=2),
 }
 body = st.fixed_dictionaries({}, optional=FIELDS) | value
 raw = st.binary(max_size=40) | st.sampled_from([b"", b"{", b"[" * 3000, b"null", b'{"id": 1e999}', b'{"a": "\\ud800"}'])
 
+APPROVAL = str(request_id("fuzz-1:1"))
 COLLECTIONS = ["/api/executions/", "/api/schedules/", "/api/promises/", "/api/approvals/"]
 POSTED = [
     "/api/executions/",
@@ -82,6 +89,7 @@ POSTED = [
     "/api/approvals/{}/comments/",
     "/api/delegations/",
     "/api/delegations/{}/revoke/",
+    "/api/approvals/{}/files/",
     "/callbacks/{}/",
 ]
 READ = [
@@ -90,10 +98,10 @@ READ = [
     "/api/promises/{}/",
     "/api/approvals/{}/",
     "/api/approvals/{}/eligibility/",
+    f"/api/approvals/{APPROVAL}/files/{{}}/",
     "/callbacks/{}/",
     "/api/{}",
 ]
-APPROVAL = str(request_id("fuzz-1:1"))
 known = st.sampled_from(["fuzz-1", APPROVAL, APPROVAL, "1", "0", "-1", str(2**63), "fuzz-1:1"])
 segment = (known | text).map(lambda part: quote(part.encode("utf-8", "surrogatepass"), safe=""))
 query = st.dictionaries(
@@ -101,12 +109,19 @@ query = st.dictionaries(
 ).map(lambda params: urlencode({key: part.encode("utf-8", "surrogatepass") for key, part in params.items()}))
 
 
+class Anything(BaseModel):
+    file: File | None = None
+    lines: list[dict[str, Decimal]] = []
+    when: datetime | None = None
+
+
 @pytest.fixture
 def robot(db: None) -> Caller:
     caller = with_token("robot")
     store.promise_create("fuzz-1", timeout_at=NEVER, now=now_ms())
     store.promise_create("fuzz-1:1", timeout_at=NEVER, now=now_ms(), tags={"countersign:approval": "1"})
-    operations.approval_open("fuzz-1:1", card("Go?", to="user:robot").to_json(), now=now_ms())
+    asked = card("Go?", to="user:robot", form=Anything, propose={"body": "?"}, editable=True)
+    operations.approval_open("fuzz-1:1", asked.to_json(), now=now_ms())
     return caller
 
 
