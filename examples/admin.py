@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from examples.models import Deployment, LedgerEntry, Receipt, Refund, ReleaseCheck, Service
+from examples.models import Deployment, LedgerEntry, Receipt, ReleaseCheck, Repayment, Service
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -42,8 +42,8 @@ class ReceiptAdmin(ReadOnlyAdmin):
     search_fields = ("execution_id", "claimant")
 
 
-@admin.register(Refund)
-class RefundAdmin(ReadOnlyAdmin):
+@admin.register(Repayment)
+class RepaymentAdmin(ReadOnlyAdmin):
     list_display = ("execution_id", "customer", "amount", "method", "pay_on", "approved_by", "paid_at")
     search_fields = ("execution_id", "customer")
 

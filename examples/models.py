@@ -1,6 +1,6 @@
 """What the examples leave behind: ledger and receipts of claims, refunds, services and deployments of releases.
 
-Rows are written by the workflows' steps (ledger.py, refunds.py, fleet.py); `execution_id` names the run that wrote
+Rows are written by the workflows' steps (ledger.py, repayments.py, fleet.py); `execution_id` names the run that wrote
 them.
 """
 
@@ -49,7 +49,7 @@ class Receipt(models.Model):
         return f"{self.claimant} {self.total}"
 
 
-class Refund(models.Model):
+class Repayment(models.Model):
     """A refund that was approved: the letter as it was corrected, and how the money goes back."""
 
     execution_id = models.CharField(_("execution"), max_length=200, unique=True)
@@ -63,8 +63,8 @@ class Refund(models.Model):
     paid_at = models.DateTimeField(_("written"), auto_now_add=True)
 
     class Meta:
-        verbose_name = _("refund")
-        verbose_name_plural = _("refunds")
+        verbose_name = _("repayment")
+        verbose_name_plural = _("repayments")
         ordering = ("-paid_at",)
 
     def __str__(self) -> str:

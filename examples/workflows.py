@@ -1,7 +1,7 @@
 """Three workflows that wait for people: an expense claim, a refund, and a release of several services.
 
-Here is only the course of events. What they decide by is in claims.py, refunds.py and releases.py (pure functions),
-what they write is in ledger.py, refunds.py and fleet.py (steps).
+Here is only the course of events. What they decide by is in claims.py, repayments.py and releases.py (pure functions),
+what they write is in ledger.py, repayments.py and fleet.py (steps).
 """
 
 import asyncio
@@ -31,8 +31,8 @@ from approvals import (
 from examples.claims import Claim, claim_read, claimant_problems
 from examples.fleet import DatabaseFleet, Fleet, MemoryFleet
 from examples.ledger import DatabaseLedger, Ledger, MemoryLedger, receipt_text
-from examples.refunds import DatabaseDesk, Desk, Letter, MemoryDesk, Payment, drafted, redrafted, refund_problems
 from examples.releases import NotNewer, is_green, release_problems
+from examples.repayments import DatabaseDesk, Desk, Letter, MemoryDesk, Payment, drafted, redrafted, repayment_problems
 from workflows import Context, Exponential, PromiseCanceled, PromiseTimeout, workflow
 
 FREE = Decimal("100.00")  # up to this total nobody is asked
@@ -48,13 +48,13 @@ class ExpenseResult(TypedDict):
     problems: list[str]
 
 
-RefundStatus = Literal["paid", "rejected", "lapsed", "withdrawn", "invalid"]
+RepaymentStatus = Literal["paid", "rejected", "lapsed", "withdrawn", "invalid"]
 
 
-class RefundResult(TypedDict):
+class RepaymentResult(TypedDict):
     """How a refund ended: what was paid and how ('' for nothing), by the letter that was approved."""
 
-    status: RefundStatus
+    status: RepaymentStatus
     amount: str
     method: str
     problems: list[str]
@@ -117,29 +117,28 @@ async def ask_finance(ctx: Context, claimant: str, claim: Claim) -> Decision:
 
 
 @workflow
-async def refund(ctx: Context, customer: str, amount: Decimal, reason: str = "") -> RefundResult:
+async def repay(ctx: Context, customer: str, amount: Decimal, reason: str = "") -> RepaymentResult:
     """Refund a customer: finance corrects the drafted letter and says how the money goes back, or wants another draft.
 
     `amount` has at most two decimals; `reason` goes into the letter.
     """
     desk: Desk = ctx.services.get("desk") or (DatabaseDesk() if ctx.is_durable else MemoryDesk())
-    if problems := refund_problems(customer, amount, reason):
-        return refund_result("invalid", problems=problems)
+    if problems := repayment_problems(customer, amount, reason):
+        return repayment_result("invalid", problems=problems)
     letter = await ctx.run(drafted, customer, amount, reason)
-    request = await ask_for_refund(ctx, letter)
+    request = await ask_for_repayment(ctx, letter)
     while (decision := await request).outcome == "request_changes":
         letter = await ctx.run(redrafted, letter, decision.comment)
         request = await request.resubmit(propose=letter, note="The letter was drafted again.")
     if not decision:
-        status = "lapsed" if decision.timed_out else "withdrawn" if decision.canceled else "rejected"
-        return refund_result(status, problems=[decision.comment] if decision.comment else [])
+        return repayment_result(how_it_ended(decision), problems=[decision.comment] if decision.comment else [])
     approved: Letter = decision.value  # as it was corrected, amount and all
     payment: Payment = decision.input
     method = await ctx.options(atomic=True).run(desk.pay, ctx.info.id, approved, payment, decision.by or "")
-    return refund_result("paid", amount=str(approved.amount), method=method)
+    return repayment_result("paid", amount=str(approved.amount), method=method)
 
 
-async def ask_for_refund(ctx: Context, letter: Letter) -> OpenRequest:
+async def ask_for_repayment(ctx: Context, letter: Letter) -> OpenRequest:
     """One of finance decides, and may correct the amount and the text."""
     return await approval.open(
         ctx,
@@ -154,9 +153,16 @@ async def ask_for_refund(ctx: Context, letter: Letter) -> OpenRequest:
     )
 
 
-def refund_result(
-    status: RefundStatus, *, amount: str = "", method: str = "", problems: Sequence[str] = ()
-) -> RefundResult:
+def how_it_ended(decision: Decision) -> RepaymentStatus:
+    """Why nothing is paid."""
+    if decision.timed_out:
+        return "lapsed"
+    return "withdrawn" if decision.canceled else "rejected"
+
+
+def repayment_result(
+    status: RepaymentStatus, *, amount: str = "", method: str = "", problems: Sequence[str] = ()
+) -> RepaymentResult:
     return {"status": status, "amount": amount, "method": method, "problems": list(problems)}
 
 

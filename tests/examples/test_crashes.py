@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import examples
-from approvals.testing import Humans
+from approvals.testing import Answer, HeldRequest, Humans, Said
 from examples import workflows as theirs
 from examples.fleet import MemoryFleet
 from workflows import Workflow
@@ -34,13 +35,13 @@ class Case:
     workflow: Workflow[..., Any]
     args: tuple[Any, ...]
     expected: dict[str, Any]
-    answer: str = "approve"
+    answer: Callable[[HeldRequest], Said] = lambda request: "approve"
     running: dict[str, str] = field(default_factory=dict)
     outside: Callable[[Playground], object] = lambda play: None
 
     def services(self) -> dict[str, Any]:
         humans = Humans(finance=["bob"], sre=["dave", "erin"], users=["ana"])
-        humans.auto(lambda request: self.answer)
+        humans.auto(self.answer)
         return {"approvals": humans, "fleet": KeptFleet(dict(self.running))}
 
 
@@ -49,12 +50,27 @@ def report_green(play: Playground) -> None:
         play.settle(id, True)
 
 
+def sent_back_once(request: HeldRequest) -> Said:
+    if not request.card.note:
+        return "request_changes", "more"
+    return Answer("approve", input={"method": "voucher", "pay_on": "2026-02-01"}, edits={"amount": "60.00"})
+
+
 CASES = {
     "a claim that is approved": Case(
         theirs.expense, ("ana", CLAIM), {"status": "booked", "total": "404.80", "problems": []}
     ),
     "a claim that is rejected": Case(
-        theirs.expense, ("ana", CLAIM), {"status": "rejected", "total": "404.80", "problems": []}, answer="reject"
+        theirs.expense,
+        ("ana", CLAIM),
+        {"status": "rejected", "total": "404.80", "problems": []},
+        answer=lambda request: "reject",
+    ),
+    "a refund whose letter is drafted again and then corrected": Case(
+        theirs.repay,
+        ("Eve", Decimal("80.00")),
+        {"status": "paid", "amount": "60.00", "method": "voucher", "problems": []},
+        answer=sent_back_once,
     ),
     "a release that the CI passes": Case(
         theirs.release,

@@ -44,7 +44,7 @@ class Payment(BaseModel):
     )
 
 
-def refund_problems(customer: str, amount: Decimal, reason: str) -> list[str]:
+def repayment_problems(customer: str, amount: Decimal, reason: str) -> list[str]:
     """What is wrong with a refund before anyone is asked."""
     problems = []
     if not (customer.strip() and len(customer) <= LONGEST_NAME and customer.isprintable()):
@@ -79,9 +79,9 @@ class DatabaseDesk:
     """The desk in the database. The step imports the model: local mode has no Django to load it."""
 
     def pay(self, execution_id: str, letter: Letter, payment: Payment, approved_by: str) -> str:
-        from examples.models import Refund
+        from examples.models import Repayment
 
-        Refund.objects.create(
+        Repayment.objects.create(
             execution_id=execution_id,
             customer=letter.customer,
             amount=letter.amount,
