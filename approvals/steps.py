@@ -26,11 +26,13 @@ from workflows.context import Context
 from workflows.errors import PromiseCanceled, PromiseTimeout, RemoteError, WorkflowError, portable
 from workflows.operations import DurableFuture
 from workflows.retries import Exponential
+from workflows.terminal.answerers import answerers
 
 TAG = "countersign:approval"
 UNCHANGED: Any = object()  # what a revision does not mention
 
 portable(InvalidCard)
+answerers["approvals"] = "approvals.terminal.people:PeopleAtTerminal"
 
 # A mistake in the request does not get better by itself.
 _RETRY = Exponential(jitter=0.2, non_retryable=(ApprovalError,))

@@ -22,6 +22,7 @@ from workflows.outcomes import result_of
 from workflows.registry import Registry, Workflow, registry
 from workflows.replay import Progress
 from workflows.stores.memory import MemoryStore
+from workflows.strands import check_id
 
 R = TypeVar("R")
 
@@ -61,8 +62,21 @@ class Runner:
         timeout_at: int = NEVER,
         **kwargs: Any,
     ) -> str:
-        """Create the execution's promise and task; returns its id. Nothing runs yet."""
-        id = id or f"{function.name}-{uuid.uuid4().hex[:12]}"
+        """Create the execution's promise and task; returns its id. Nothing runs yet. Errors: InvalidId."""
+        return self.create(function, args, kwargs, id=id, requester=requester, timeout_at=timeout_at)
+
+    def create(
+        self,
+        function: Workflow[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        *,
+        id: str | None = None,
+        requester: str = "",
+        timeout_at: int = NEVER,
+    ) -> str:
+        """`start`, with the arguments apart from the options."""
+        id = check_id(id or f"{function.name}-{uuid.uuid4().hex[:12]}")
         tags = root_tags(id, function, requester)
         param = invocation(function.name, function.version, args, kwargs)
         self.store.create(NewPromise(id, timeout_at, param, tags))

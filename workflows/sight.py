@@ -32,11 +32,11 @@ class Sight:
                 del self.steps[operation.id]
                 return
             detail = one_line(f"{type(attempt.error).__name__}: {attempt.error}") if attempt.error else ""
-            node = replace(began, detail=detail, settled_at=store.now())
+            now = store.now()
             if attempt.retry_in is not None:
-                node = replace(node, state="failing", until=store.now() + int(attempt.retry_in * 1000))
+                node = replace(began, state="failing", detail=detail, until=now + int(attempt.retry_in * 1000))
             else:
-                node = replace(node, state=ended(attempt.state))
+                node = replace(began, state=ended(attempt.state), detail=detail, settled_at=now)
             self.steps[operation.id] = node
 
         return end

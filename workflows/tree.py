@@ -100,14 +100,14 @@ def node_of(promise: PromiseRecord, store: MemoryStore) -> Node:
     kind = kind_of(promise)
     name = promise.func if kind in ("workflow", "remote", "step") else kind
     attempts = int(promise.tags.get("countersign:attempt", 1))
-    node = Node(promise.id, promise.parent_id, name or promise.id, "", _question(promise), attempts)
+    detail = _question(promise)
+    node = Node(promise.id, promise.parent_id, name or promise.id, "", detail, attempts, started_at=promise.created_at)
     if promise.settled_at is not None:
-        error = _error(promise)
+        error = error_of(promise)
         return replace(
             node,
             state=ended(promise.state),
             detail=error or node.detail,
-            started_at=promise.created_at,
             settled_at=promise.settled_at,
         )
     task = store.tasks.get(promise.id)
@@ -144,7 +144,8 @@ def _question(promise: PromiseRecord) -> str:
     return "" if data is None else one_line(json.dumps(data, ensure_ascii=False))
 
 
-def _error(promise: PromiseRecord) -> str:
+def error_of(promise: PromiseRecord) -> str:
+    """What a failed one failed with, in one line: "ValueError: bad"; else ""."""
     if promise.state != PromiseState.REJECTED:
         return ""
     error = error_from_json(display(promise.value.data))
