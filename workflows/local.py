@@ -47,7 +47,7 @@ class Runner:
         observers: Sequence[Observer] = (),
     ) -> None:
         self.store = store or MemoryStore(clock)
-        self.services = services or {}
+        self.services = {} if services is None else services
         self.functions = functions
         self.observers = observers
         self.outcomes: list[str] = []  # what became of each activation, in order

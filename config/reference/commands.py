@@ -1,4 +1,4 @@
-"""The commands of `./run` and of Django as Markdown, from their own help."""
+"""The commands of `./run`, of local mode and of Django as Markdown, from their own help."""
 
 from argparse import Action, ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
@@ -7,18 +7,24 @@ from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
 from config.launcher import HELP
+from workflows.terminal.command import parser_of_run
 
 APPS = ("config", "promises", "workflows", "approvals", "examples")
 
 
 def page() -> str:
-    """`./run` first, then every management command of ours; one that has two names is listed once."""
+    """`./run` and local mode first, then every management command of ours; one that has two names is listed once."""
     named: dict[type[BaseCommand], list[str]] = {}
     for name, app in sorted(get_commands().items()):
         if app in APPS:
             named.setdefault(type(load_command_class(str(app), name)), []).append(name)
     commands = "".join(_command(command, names) for command, names in named.items())
-    return f"# Commands\n\n## ./run\n\n```text\n{HELP}```\n{commands}"
+    local = parser_of_run().format_help()
+    return f"# Commands\n\n## ./run\n\n{_text(HELP)}\n## python -m workflows run\n\n{_text(local)}{commands}"
+
+
+def _text(words: str) -> str:
+    return f"```text\n{words}```\n"
 
 
 def _command(command: type[BaseCommand], names: list[str]) -> str:

@@ -3,6 +3,8 @@
 import getpass
 import io
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -35,7 +37,7 @@ from approvals import (
 )
 from approvals.blocks import json as json_block
 from approvals.terminal.people import PeopleAtTerminal, keys_of
-from tests.terminals import run, run_in_terminal, steady
+from tests.terminals import ENVIRONMENT, run, run_in_terminal, steady
 from workflows import Context, workflow
 from workflows.registry import registry
 from workflows.terminal.screen import Screen
@@ -343,3 +345,8 @@ class TestCommand:
         assert done.err.endswith(
             "Interrupted. Nothing is kept of r. What was pending:\n  r:1 approval: waiting, until TIME (Refund A-17?)\n"
         )
+
+
+def test_a_worker_loads_nothing_of_it() -> None:
+    program = "import approvals, sys; assert not {'rich', 'workflows.terminal.screen', 'django'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, check=True, timeout=60)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from datetime import timedelta
+from functools import partial
 
 from workflows.durations import duration_of
 from workflows.terminal.errors import CannotRun
@@ -37,7 +38,7 @@ _HELP = (["-h"], ["--help"])
 
 def main(words: Sequence[str]) -> int:
     """Carry out one command; its exit code. `words` are those after the program's name."""
-    parser = _parser()
+    parser = parser_of_run()
     command, rest = list(words[:1]), words[1:]
     if command != ["run"]:
         parser.print_help(sys.stdout if command in _HELP else sys.stderr)
@@ -61,13 +62,14 @@ def main(words: Sequence[str]) -> int:
             return INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser_of_run() -> argparse.ArgumentParser:
+    """The options of `run`, and its help."""
     parser = argparse.ArgumentParser(
         prog="python -m workflows run",
         usage="python -m workflows run FILE.py::FUNCTION [ARGUMENT ...] [--kw NAME=VALUE ...] [OPTIONS]",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=100),
     )
     parser.add_argument("address", metavar="FILE.py::FUNCTION", help="or package.module::function")
     parser.add_argument("arguments", nargs="*", metavar="ARGUMENT")
