@@ -59,6 +59,6 @@ class Cancellation:
         elif operation.running is None or operation.kind is Kind.LEAF:
             # A thread cannot be stopped: it goes on, and its outcome is dropped.
             self.activation.drop(operation)
-            self.activation.attempts.append(Attempt(operation, PromiseState.REJECTED_CANCELED, CANCELED_BY_CALLER))
+            self.activation.steps.ended.append(Attempt(operation, PromiseState.REJECTED_CANCELED, CANCELED_BY_CALLER))
         if operation.running is not None:
             operation.running.cancel()

@@ -9,17 +9,14 @@ waits for.
 import asyncio
 import contextvars
 import logging
-import math
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from promises.records import Acquired, PromiseRecord
 from promises.states import PromiseState
 from promises.values import CANCELED_BY_CALLER, EMPTY
-from workflows.attempts import Attempt, attempt_async, attempt_sync
+from workflows.attempts import Attempt
 from workflows.cancellation import Cancellation, is_by_caller
 from workflows.context import Context
 from workflows.determinism import difference, unasked
@@ -36,10 +33,10 @@ from workflows.observing import PLACE, Observer, Place
 from workflows.operations import DurableFuture, Kind, Operation
 from workflows.outcomes import error_of, outcome_of, result_of
 from workflows.registry import Workflow
+from workflows.stepping import Steps
 from workflows.stores.base import Lease, Store
 from workflows.strands import CURRENT
 
-PARALLEL_STEPS = 8
 MOST_REFUSALS = 100
 PUTTING_AWAY = 1000  # passes of the event loop
 
@@ -71,14 +68,11 @@ class Activation:
     def __post_init__(self) -> None:
         self.lease = Lease(self.acquired.task.id, self.acquired.task.version)
         self.recorded = {promise.id: promise for promise in self.acquired.preload}
-        self.leaves: list[Operation] = []  # asked for, not started
+        self.steps = Steps(self)
         self.nested: list[tuple[Operation, Workflow[..., Any], Sequence[Any], Mapping[str, Any]]] = []
         self.unstored: dict[str, Operation] = {}  # remote, not created yet
         self.waiting: dict[str, Operation] = {}  # remote, not settled yet
         self.timed: dict[str, Operation] = {}  # nested with a time of their own, which must outlast a suspension
-        self.attempts: list[Attempt] = []  # ended, not recorded yet
-        self.in_flight = 0
-        self.failed: list[Operation] = []  # steps that are tried again, each at its `retry_at`
         self.bodies: list[Body] = []
         self.asked: set[str] = set()
         self.cancellation = Cancellation(self)
@@ -86,7 +80,6 @@ class Activation:
         self.ended: BaseException | None = None  # why this activation cannot go on
         self.is_closed = False
         self.error: BaseException | None = None  # what the function raised, or what halted it
-        self._threads: ThreadPoolExecutor | None = None
         self.context = contextvars.copy_context()  # bodies and steps run in copies of it
         self.context.run(PLACE.set, Place.of_task(self.acquired))
 
@@ -108,17 +101,18 @@ class Activation:
         while True:
             self._turn()
             if self.is_interrupted():
-                self._finish_steps()
+                self.steps.stop()
+                self._record_attempts()
                 raise ShuttingDown
             if self._end_bodies(root):
                 return "fulfilled"
             if self._start_operations():
                 continue
-            if self.attempts or self.is_busy:
-                if not self.attempts:
-                    if not self.in_flight:
-                        yield min(operation.retry_at for operation in self.failed)
-                    self._wait()
+            if self.steps.ended or self.steps.is_busy:
+                if not self.steps.ended:
+                    if not self.steps.in_flight:
+                        yield self.steps.retry_at
+                    self.steps.wait()
                 self._record_attempts()
             elif not self._wait_for_others():
                 return "suspended"
@@ -129,24 +123,6 @@ class Activation:
             raise self.non_durable("goes round and round, asking for nothing durable.")
         if self.ended is not None:
             raise self.ended
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether steps run here, or are going to again."""
-        return bool(self.in_flight or self.failed)
-
-    def _wait(self) -> None:
-        """Until a step ends, or the time of one that failed has come again."""
-        if not self.failed:
-            self.loop.wait()
-            return
-        retry_at = min(operation.retry_at for operation in self.failed)
-        if (left := retry_at - self.store.now()) > 0:
-            self.loop.wait(left / 1000)
-        # With nothing in flight the wait is over because the time has come, even for a store whose time stands still.
-        now = self.store.now() if self.in_flight else max(retry_at, self.store.now())
-        self.leaves += [operation for operation in self.failed if operation.retry_at <= now]
-        self.failed = [operation for operation in self.failed if operation.retry_at > now]
 
     def _start_body(
         self,
@@ -194,7 +170,7 @@ class Activation:
             state, value = PromiseState.REJECTED_CANCELED, CANCELED_BY_CALLER
         elif self.store.now() >= body.operation.deadline:
             state, value = PromiseState.REJECTED_TIMEDOUT, EMPTY
-        self.attempts.append(Attempt(body.operation, state, value))
+        self.steps.ended.append(Attempt(body.operation, state, value))
         self._record_attempts()
         self.loop.turn()
 
@@ -212,9 +188,7 @@ class Activation:
                 break
         else:
             log.warning("a body of %s cannot be put away: it catches BaseException and goes on", self.lease.task_id)
-        if self._threads is not None:
-            self._threads.shutdown(wait=True)
-            self.loop.turn()  # what they still had to say
+        self.steps.stop()
         for task in [*tasks, *(body.task for body in self.bodies)]:
             if task.done():
                 error_of(task)  # one that nobody looked at would be reported as forgotten
@@ -260,7 +234,7 @@ class Activation:
             if not is_recorded:
                 self.unstored[operation.id] = operation
         elif operation.kind is Kind.LEAF:
-            self.leaves.append(operation)
+            self.steps.asked.append(operation)
         elif not is_recorded and operation.options.timeout is not None and operation.options.durable:
             self.timed[operation.id] = operation
 
@@ -317,20 +291,14 @@ class Activation:
                 operation.running = self._start_body(frame, function.fn, args, kwargs, operation).task
             return True
         must_store = any(operation.must_store for operation in self.unstored.values())
-        if self.unstored and (must_store or self.leaves or self.is_busy):
+        if self.unstored and (must_store or self.steps.asked or self.steps.is_busy):
             self._store_remote()
             if must_store:
                 return True
-        if not self.leaves:
+        if not self.steps.asked or not self.steps.start():
             return False
-        leaves, self.leaves = self.leaves, []
-        if len(leaves) == 1 and not self.is_busy and not leaves[0].is_async:
-            self._end_attempt(self.context.copy().run(attempt_sync, leaves[0], self.store, self.lease))
-            self._record_attempts()
-            return True
-        for operation in leaves:
-            self._start_parallel(operation)
-        return False
+        self._record_attempts()
+        return True
 
     def _store_remote(self) -> None:
         operations, self.unstored = self.unstored, {}
@@ -349,54 +317,9 @@ class Activation:
             if not future.done():
                 future.set_result(operation.id)
 
-    # -- local steps
-    # -----------------------------------------------------------------------------------------------------------
-
-    def _start_parallel(self, operation: Operation) -> None:
-        self.in_flight += 1
-        if operation.is_async:
-            task = self.loop.create_task(attempt_async(operation, self.store), context=self.context.copy())
-            operation.running = task
-            task.add_done_callback(self._attempt_ended)
-            return
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(PARALLEL_STEPS, thread_name_prefix="step")
-        work = partial(self.context.copy().run, attempt_sync, operation, self.store, self.lease, in_thread=True)
-        self._threads.submit(work).add_done_callback(
-            lambda done: self.loop.call_soon_threadsafe(self._attempt_ended, done)
-        )
-
-    def _attempt_ended(self, done: Any) -> None:
-        if self.is_closed:
-            return
-        self.in_flight -= 1
-        if not done.cancelled():
-            try:
-                self._end_attempt(done.result())
-            except BaseException as error:  # the lease is lost, or the store: no outcome of the step
-                self.ended = self.ended or error
-        self.loop.stop()
-
-    def _finish_steps(self) -> None:
-        """Before the lease is given back: what the threads are at cannot be stopped, so it is awaited and recorded."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=True)
-            self.loop.turn()
-            self._record_attempts()
-
-    def _end_attempt(self, attempt: Attempt) -> None:
-        """Keep the outcome to be recorded, or arrange another attempt; of a canceled call neither."""
-        if attempt.operation.is_canceled:
-            return
-        if attempt.retry_in is None:
-            self.attempts.append(attempt)
-        else:
-            attempt.operation.retry_at = self.store.now() + math.ceil(attempt.retry_in * 1000)
-            self.failed.append(attempt.operation)
-
     def _record_attempts(self) -> None:
         """Store the outcomes of the steps that have ended, all in one commit, and tell the bodies."""
-        attempts, self.attempts = self.attempts, []
+        attempts, self.steps.ended = self.steps.ended, []
         rows = []
         for attempt in attempts:
             self.timed.pop(attempt.operation.id, None)
@@ -442,8 +365,7 @@ class Activation:
 
     def drop(self, operation: Operation) -> None:
         """Forget a call that has not been started, or not again."""
-        self.leaves = [leaf for leaf in self.leaves if leaf is not operation]
-        self.failed = [leaf for leaf in self.failed if leaf is not operation]
+        self.steps.drop(operation)
         self.nested = [call for call in self.nested if call[0] is not operation]
 
     def cancel_child(self, operation: Operation) -> None:
