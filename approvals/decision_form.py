@@ -44,12 +44,14 @@ class Section:
 @dataclass
 class Answer:
     """What stands in the controls of a card: `data` as it was sent, or nothing yet. `errors` are by JSON pointer, for
-    the form of the outcome that was chosen; `initial` is what another form is filled in with, by its name."""
+    the form `errors_in`, or that of the outcome that was chosen; `initial` is what a form is filled in with at first,
+    by its name."""
 
     card: Card
     data: QueryDict = field(default_factory=QueryDict)
     errors: Mapping[str, str] = field(default_factory=dict)
     initial: Mapping[str, Any] = field(default_factory=dict)
+    errors_in: str = ""
 
     @property
     def outcome(self) -> Outcome | None:
@@ -91,8 +93,8 @@ class Answer:
     def _form(self, outcome: Outcome) -> Field:
         schema, name, reader = self.card.form_for(outcome) or {}, form_name(outcome), Reader(self.data)
         value = reader.read(schema, name) if INPUT in self.data else self.initial.get(name)
-        is_chosen = self.outcome is not None and form_name(self.outcome) == name
-        shower = Shower(self.errors if is_chosen else {}, reader.rows)
+        blamed = self.errors_in or (form_name(self.outcome) if self.outcome else "")
+        shower = Shower(self.errors if blamed == name else {}, reader.rows)
         return shower.show(schema, None if value is ABSENT else value, name, "/input", label="answer")
 
 

@@ -1,7 +1,7 @@
 """`propose=` and `editable=`: what an author proposes, what of it people may correct, and how the corrected proposal
 comes back in the author's types. Pure functions over the frozen form {"value", "schema", "editable"}."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -13,11 +13,11 @@ from pydantic import BaseModel
 
 from approvals.errors import FieldError, InvalidCard
 from approvals.outcomes import gettext_noop
-from approvals.schemas import DECIMAL, Schema, load, pointer, schema_of
+from approvals.schemas import DECIMAL, MULTILINE, Schema, load, pointer, schema_of
 from workflows import codec
 
+LONG_VALUE = 80  # characters: a text that is longer is corrected in an area
 FIXED = gettext_noop("This cannot be changed.")
-_FORMATS = {Decimal: DECIMAL, datetime: "date-time", date: "date", time: "time", UUID: "uuid"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +124,51 @@ def _shape(value: Any) -> Schema:
     if _is_typed(value):
         schema = schema_of(type(value)) or {}
         return {} if "$defs" in schema else schema  # it refers to itself, which a part of a schema cannot
-    if isinstance(value, Enum):
-        return {"enum": [codec.to_json(member) for member in type(value)]}
-    if isinstance(value, Mapping):
-        fields = {str(key): _shape(item) for key, item in value.items()}
-        return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
-    if isinstance(value, list | tuple):
-        shapes = [_shape(item) for item in value]
-        alike = all(shape == shapes[0] for shape in shapes)
-        return {"type": "array", **({"items": shapes[0]} if shapes and alike else {"prefixItems": shapes})}
-    found = next((name for kind, name in _FORMATS.items() if isinstance(value, kind)), None)
-    if found is not None:
-        return {"type": "string", "format": found}
-    return {"type": name} if (name := _TYPE_NAMES.get(type(codec.to_json(value)))) else {}
+    make = next((make for kind, make in _SHAPES.items() if isinstance(value, kind)), None)
+    return make(value) if make else {}
 
 
-_TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
+def _choice_shape(value: Enum) -> Schema:
+    return {"enum": [codec.to_json(member) for member in type(value)]}
+
+
+def _text_shape(value: str) -> Schema:
+    is_long = "\n" in value or len(value) > LONG_VALUE
+    return {"type": "string", "format": MULTILINE} if is_long else {"type": "string"}
+
+
+def _object_shape(value: Mapping[Any, Any]) -> Schema:
+    fields = {str(key): _shape(item) for key, item in value.items()}
+    closed = {"required": list(fields), "additionalProperties": False}
+    return {"type": "object", "properties": fields, "order": list(fields), **closed}
+
+
+def _list_shape(value: Sequence[Any]) -> Schema:
+    shapes = [_shape(item) for item in value]
+    if shapes and all(shape == shapes[0] for shape in shapes):
+        return {"type": "array", "items": shapes[0]}
+    return {"type": "array", "prefixItems": shapes}
+
+
+def _named(type_: str, format_: str = "") -> Callable[[Any], Schema]:
+    return lambda _value: {"type": type_, "format": format_} if format_ else {"type": type_}
+
+
+# The first type that a value is of: an enum may be a text too, a bool is an int, a datetime is a date.
+_SHAPES: Mapping[type | tuple[type, ...], Callable[[Any], Schema]] = {
+    Enum: _choice_shape,
+    str: _text_shape,
+    bool: _named("boolean"),
+    int: _named("integer"),
+    float: _named("number"),
+    Decimal: _named("string", DECIMAL),
+    datetime: _named("string", "date-time"),
+    date: _named("string", "date"),
+    time: _named("string", "time"),
+    UUID: _named("string", "uuid"),
+    Mapping: _object_shape,
+    (list, tuple): _list_shape,
+}
 
 
 def _merged(old: Any, new: Any) -> Any:

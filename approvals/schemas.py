@@ -20,6 +20,7 @@ _unfit = re.compile("[\x00\ud800-\udfff]")
 
 SCHEMA_LIMIT = 64 * 1024  # bytes of JSON: a form is filled in by a person
 DECIMAL = "decimal"  # the format of a number that is written as a text, so that no digit is lost
+MULTILINE = "multiline"  # the format of a text that is written in several lines
 LOCAL_TIME = "date-time-local"  # the format of a date and time without a zone
 _SAYINGS = ("title", "description", "default", "examples", "file")  # what a reference may say of its own
 _DECIMAL_RULES = {
@@ -70,10 +71,29 @@ def schema_check(schema: Schema) -> Schema:
         raise InvalidCard(f"The form's schema is not JSON: {error}") from None
     if problem := schema_problem(schema):
         raise InvalidCard(f"The form is no usable JSON Schema: {problem}")
-    frozen = inlined(json.loads(text))
+    frozen: Schema = ordered(inlined(json.loads(text)))
     if len(json.dumps(frozen)) > SCHEMA_LIMIT:
         raise InvalidCard(f"The form's schema is larger than {SCHEMA_LIMIT // 1024} kB.")
     return frozen
+
+
+def ordered(schema: Any) -> Any:
+    """The schema with the order of every object's fields beside them: PostgreSQL keeps that of lists alone."""
+    if isinstance(schema, list):
+        return [ordered(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: ordered(item) for key, item in schema.items()}
+    if isinstance(found.get("properties"), dict) and found.get("type") == "object":
+        found.setdefault("order", list(found["properties"]))
+    return found
+
+
+def properties_of(schema: Schema) -> dict[str, Schema]:
+    """The fields of an object, in the order in which the author has written them."""
+    parts: dict[str, Schema] = schema.get("properties", {})
+    order = [name for name in schema.get("order", ()) if name in parts]
+    return {name: parts[name] for name in dict.fromkeys([*order, *parts])}
 
 
 def inlined(schema: Schema) -> Schema:

@@ -1,6 +1,7 @@
 """What a refused decision tells besides its message: who was first and with what, each rule with the reason, what is
 wrong with which field, or what has changed."""
 
+from approvals import wording
 from approvals.api.outputs import eligibility_document
 from approvals.errors import AlreadyDecided, ApprovalError, CommentRequired, InvalidInput, NotEligible, RequestChanged
 from promises.problems import Problem
@@ -21,7 +22,7 @@ def problem_of(error: ApprovalError) -> Exception:
             error.status, error.code, str(error), digest=error.digest, version=error.version, changes=changes
         )
     if isinstance(error, InvalidInput):
-        errors = {field.pointer or "/": [field.why] for field in error.fields}
+        errors = {field.pointer or "/": [wording.of_field(field)] for field in error.fields}
         return Problem(error.status, error.code, str(error), errors=errors)
     if isinstance(error, CommentRequired):
         return Problem(error.status, error.code, str(error), errors={"/comment": [str(error)]})

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from approvals.outcomes import gettext_noop
-from approvals.schemas import DECIMAL, LOCAL_TIME, Schema
+from approvals.schemas import DECIMAL, LOCAL_TIME, MULTILINE, Schema
 
 LONG_TEXT = 200  # characters: a text that may be longer is written in an area
 RADIOS = 5  # so many choices are shown at once
@@ -20,7 +20,7 @@ _FORMATS = {
     LOCAL_TIME: "local",
     "time": "time",
     "email": "email",
-    "multiline": "area",
+    MULTILINE: "area",
 }
 
 

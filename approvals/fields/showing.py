@@ -8,9 +8,9 @@ from typing import Any
 from approvals.fields.kinds import RADIOS, choices_of, kind_of, label_of, plain
 from approvals.fields.texts import text_of
 from approvals.files import FILE_LIMIT
-from approvals.schemas import Schema, pointer
+from approvals.proposals import LONG_VALUE
+from approvals.schemas import Schema, pointer, properties_of
 
-LONG_VALUE = 80  # characters: a text that is longer already is shown in an area
 ROWS_LIMIT = 50
 
 
@@ -39,7 +39,7 @@ class Field:
     errors: list[str] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     fields: list["Field"] = field(default_factory=list)
-    accept: str = ""
+    types: list[str] = field(default_factory=list)
     limit_kb: int = 0
     can_grow: bool = False
     about: "Field | None" = None
@@ -94,7 +94,7 @@ class Shower:
                 shown.choices = _choices(shown, schema)
             case "file":
                 rule = schema["file"] if isinstance(schema["file"], dict) else {}
-                shown.accept = ",".join(rule.get("types", ()))
+                shown.types = list(rule.get("types", ()))
                 shown.limit_kb = rule.get("max_bytes", FILE_LIMIT) // 1024
         shown.text = text_of(shown.kind, shown.value)
 
@@ -109,7 +109,7 @@ class Shower:
                 label=key,
                 is_required=key in schema.get("required", ()),
             )
-            for key, part in schema["properties"].items()
+            for key, part in properties_of(schema).items()
         ]
 
     def _list(self, shown: Field, schema: Schema, at: str) -> list[Field]:

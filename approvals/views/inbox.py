@@ -56,11 +56,13 @@ class Row:
 
     @property
     def quick(self) -> Outcome | None:
-        """The outcome that can be given from the list: an approval without a comment, where little is at risk."""
+        """The outcome that can be given from the list: an approval without a comment or a form, where little is
+        at risk."""
         if self.approval.risk != "low" or not self.approval.is_pending:
             return None
-        offered = self.approval.thawed_outcomes
-        return next((o for o in offered if o.kind == "approve" and not o.needs_comment), None)
+        card = self.approval.card
+        plain = [outcome for outcome in card.offered if not outcome.needs_comment and card.form_for(outcome) is None]
+        return next((outcome for outcome in plain if outcome.kind == "approve"), None)
 
     @property
     def no(self) -> Outcome | None:

@@ -1,5 +1,6 @@
 """Forms made from a schema: what a page shows for it, and what it reads back, without losing a type or a letter."""
 
+import json
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -157,6 +158,18 @@ def test_a_label_is_the_title_but_not_the_name_of_a_class(title: Any, label: str
     assert label_of({"title": title}, "due_on") == label
 
 
+def test_fields_keep_the_order_in_which_they_are_written() -> None:
+    stored = json.loads(json.dumps(SCHEMA, sort_keys=True))  # as PostgreSQL would give it back, or worse
+    names = [field.name.removeprefix("f/") for field in shown(None, stored).fields]
+    assert names == list(Order.model_fields)
+    proposal = proposal_of({"z": 1, "a": 2}, True)
+    assert proposal is not None
+    assert [field.name for field in shown({}, json.loads(json.dumps(proposal.schema, sort_keys=True))).fields] == [
+        "f/z",
+        "f/a",
+    ]
+
+
 # -- showing ---------------------------------------------------------------------------------------------------------
 
 
@@ -167,7 +180,7 @@ def test_what_is_needed_defaulted_and_explained() -> None:
     assert (weight.text, weight.is_required) == ("0.5", False)
     assert [choice.label for choice in size.choices if choice.is_chosen] == ["m"]
     assert (named(root, "colour").are_radios, size.are_radios) == (True, False)
-    assert named(root, "invoice").accept == "application/pdf"
+    assert named(root, "invoice").types == ["application/pdf"]
     assert len(named(root, "lines").fields) == 1  # one row to begin with
     assert root.has_files
 
