@@ -15,7 +15,8 @@ from approvals.fields.showing import Field, Shower
 from approvals.outcomes import Outcome
 from approvals.submissions import COMMENT_LIMIT
 
-INPUT, PROPOSAL = "input", "proposal"  # the controls of the request's form, and of the proposal; also their marks
+INPUT = "input"  # the controls of the request's form
+PROPOSAL = "proposal"  # those of the proposal; a control of that name alone says that they were there
 
 
 class DecisionForm(forms.Form):
@@ -92,7 +93,7 @@ class Answer:
 
     def _form(self, outcome: Outcome) -> Field:
         schema, name, reader = self.card.form_for(outcome) or {}, form_name(outcome), Reader(self.data)
-        value = reader.read(schema, name) if INPUT in self.data else self.initial.get(name)
+        value = reader.read(schema, name) if self.data else self.initial.get(name)
         blamed = self.errors_in or (form_name(self.outcome) if self.outcome else "")
         shower = Shower(self.errors if blamed == name else {}, reader.rows)
         return shower.show(schema, None if value is ABSENT else value, name, "/input", label="answer")

@@ -86,7 +86,8 @@ class Reader:
         return [value for index, (_label, value) in enumerate(choices_of(schema["items"])) if str(index) in sent]
 
     def _file(self, schema: Schema, name: str, known: Any) -> Any:
-        id = self.data.get(name, "")
+        # A control with no file chosen is sent as an empty text beside the id of the file that is here already.
+        id = next((sent for sent in reversed(self.data.getlist(name)) if sent), "")
         return {"id": id} if id else ABSENT
 
     def _row_count(self, name: str) -> int:

@@ -53,7 +53,7 @@ class Receipts(BaseModel):
 
 
 DRAFT = {"to": "ana", "amount": Decimal("12.50"), "body": "Dear Ana\nhello\n"}
-FILLED = {"input": "1", "input/budget": "12.50", "input/speed": "1", "input/until": "2026-03-04"}
+FILLED = {"input/budget": "12.50", "input/speed": "1", "input/until": "2026-03-04"}
 
 
 def send(client: Client, request: ApprovalRequest, outcome: str = "approve", **more: Any) -> Any:
@@ -168,21 +168,21 @@ def test_an_outcome_with_its_own_form_is_filled_in_apart(bob: Client, ask: Ask) 
     request = ask(form=Deploy, outcomes=[approve("Ship"), own, reject()])
     text = page_of(bob, request)
     assert control(text, "input.canary/what")
-    fields = {"input": "1", "input.canary/what": "one service", "input.canary/count": "3"}
+    fields = {"input.canary/what": "one service", "input.canary/count": "3"}
     assert send(bob, request, "canary", fields=fields).status_code == 302
     assert Decision.objects.get().input == {"what": "one service", "count": 3}
 
 
 def test_errors_stand_in_the_form_of_the_outcome_that_was_chosen(bob: Client, ask: Ask) -> None:
     request = ask(form=Line, outcomes=[approve(), Outcome("canary", form=Line)])
-    text = send(bob, request, "canary", fields={"input": "1"}).content.decode()
+    text = send(bob, request, "canary", fields={}).content.decode()
     assert "aria-invalid" in control(text, "input.canary/what")
     assert "aria-invalid" not in control(text, "input/what")
 
 
 def test_a_no_needs_nothing_of_the_form(bob: Client, ask: Ask) -> None:
     request = ask(form=Deploy, propose=DRAFT, editable=["body"])
-    fields = {"input": "1", "proposal": "1", "proposal/body": "changed"}
+    fields = {"proposal": "1", "proposal/body": "changed"}
     assert send(bob, request, "reject", fields=fields, comment="no").status_code == 302
     assert Decision.objects.get().input is None
     assert Decision.objects.get().value["body"] == DRAFT["body"]
@@ -274,7 +274,7 @@ def test_each_item_is_shown_beside_its_answer(bob: Client, ask: Ask) -> None:
         < text.index("input/0/outcome")
         < text.index("2. pay")
     )
-    fields = {"input": "1", "input/0/outcome": "0", "input/1/outcome": "1", "proposal": "1"}
+    fields = {"input/0/outcome": "0", "input/1/outcome": "1", "proposal": "1"}
     fields |= {"proposal/0/to": "eve", "proposal/1/to": "bob"}
     response = send(bob, request, "answer", fields=fields)
     assert 'id="input/1/comment-error"' in response.content.decode()
@@ -296,7 +296,7 @@ def revise(request: ApprovalRequest, **asked: Any) -> None:
 
 def test_a_stale_answer_shows_what_changed_and_keeps_all_that_was_typed(bob: Client, ask: Ask) -> None:
     request = ask(form=Line, propose=DRAFT, editable=["amount", "body"])
-    typed = {"input": "1", "input/what": "typed", **shown_fields(page_of(bob, request)), "proposal/amount": "9.00"}
+    typed = {"input/what": "typed", **shown_fields(page_of(bob, request)), "proposal/amount": "9.00"}
     revise(
         request,
         form=Line,
@@ -352,8 +352,8 @@ def test_what_is_asked_again_is_filled_in_as_it_was(bob: Client, ask: Ask) -> No
 
 def test_what_was_typed_is_shown_to_who_came_too_late(people: People, bob: Client, ask: Ask) -> None:
     request = ask(form=Line)
-    send(signed_in(people["carol"]), request, fields={"input": "1", "input/what": "hers"})
-    response = send(bob, request, fields={"input": "1", "input/what": "mine alone"})
+    send(signed_in(people["carol"]), request, fields={"input/what": "hers"})
+    response = send(bob, request, fields={"input/what": "mine alone"})
     assert response.status_code == 409
     assert "mine alone" in response.content.decode()
 
@@ -370,11 +370,11 @@ def test_a_file_is_kept_though_the_rest_does_not_fit_yet(bob: Client, ask: Ask) 
     text = page_of(bob, request)
     assert 'enctype="multipart/form-data"' in text
     assert 'accept="application/pdf"' in control(text, "input/invoice")
-    refused = send(bob, request, fields={"input": "1", "input/invoice": pdf()})
+    refused = send(bob, request, fields={"input/invoice": pdf()})
     assert refused.status_code == 422
     file = RequestFile.objects.get()
     assert f'type="hidden" name="input/invoice" value="{file.pk}"' in refused.content.decode()
-    done = send(bob, request, fields={"input": "1", "input/invoice": str(file.pk), "input/note": "here"})
+    done = send(bob, request, fields={"input/invoice": str(file.pk), "input/note": "here"})
     assert done.status_code == 302
     assert Decision.objects.get().input["invoice"]["sha256"] == file.sha256
     assert f"/approvals/{request.pk}/files/{file.pk}/" in page_of(bob, request)
@@ -385,7 +385,7 @@ def test_a_file_is_kept_though_the_rest_does_not_fit_yet(bob: Client, ask: Ask) 
 )
 def test_a_file_that_will_not_do_is_told_and_the_rest_kept(bob: Client, ask: Ask, content: bytes, message: str) -> None:
     request = ask(form=Receipts)
-    response = send(bob, request, fields={"input": "1", "input/invoice": pdf(content), "input/note": "kept"})
+    response = send(bob, request, fields={"input/invoice": pdf(content), "input/note": "kept"})
     text = response.content.decode()
     assert response.status_code == 422
     assert message in text
@@ -396,7 +396,7 @@ def test_a_file_leaves_only_as_an_attachment_and_only_for_those_concerned(
     people: People, bob: Client, ask: Ask
 ) -> None:
     request = ask(form=Receipts)
-    send(bob, request, fields={"input": "1", "input/invoice": pdf(), "input/note": "here"})
+    send(bob, request, fields={"input/invoice": pdf(), "input/note": "here"})
     path = f"/approvals/{request.pk}/files/{RequestFile.objects.get().pk}/"
     response = bob.get(path)
     assert (response.status_code, response.content) == (200, b"%PDF-1.7")
@@ -410,7 +410,7 @@ def test_a_file_leaves_only_as_an_attachment_and_only_for_those_concerned(
 
 def test_whoever_may_not_decide_leaves_no_file(people: People, ask: Ask) -> None:
     request = ask(form=Receipts)
-    response = send(signed_in(people["dave"]), request, fields={"input": "1", "input/invoice": pdf()})
+    response = send(signed_in(people["dave"]), request, fields={"input/invoice": pdf()})
     assert response.status_code == 403
     assert not RequestFile.objects.exists()
 

@@ -222,6 +222,10 @@ def test_a_filled_form_is_json_that_fits_the_type() -> None:
     assert (order.total, order.colour, order.lines[1].count) == (Decimal("12.50"), Colour.BLUE, 3)
 
 
+def test_the_file_that_is_here_stays_when_no_other_is_chosen() -> None:
+    assert read({"f/invoice": ["5aef", ""]})["invoice"] == {"id": "5aef"}
+
+
 def test_what_is_left_empty_is_left_out() -> None:
     assert read({}) == {"is_urgent": False, "lines": []}
 

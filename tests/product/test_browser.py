@@ -131,15 +131,58 @@ def test_a_rejection_wants_a_reason_and_the_claimant_sees_it(product: Installati
     assert ledger_lines(product, execution) == 0
 
 
+def start_repay(page: Page) -> str:
+    """Start a refund from the dashboard; the id of the run."""
+    page.goto("/start/repay/")
+    page.locator("[name=customer]").fill("Eve Example")
+    page.locator("[name=amount]").fill("80.00")
+    page.get_by_role("button", name=re.compile("start", re.IGNORECASE)).last.click()
+    page.wait_for_url("**/runs/**")
+    return page.url.rsplit("/", 2)[1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, id="desktop"),
+        pytest.param({**PHONE, "java_script_enabled": False, "color_scheme": "dark"}, id="phone-no-javascript"),
+    ],
+)
+def test_a_proposal_is_corrected_and_a_form_filled_in(
+    product: Installation, sign_in: SignIn, options: dict[str, Any]
+) -> None:
+    ana, bob = sign_in("ana"), sign_in("bob", **options)
+    execution = start_repay(ana)
+    open_request(bob, execution)
+    bob.get_by_label("Amount").fill("60.00")
+    proof = {"name": "receipt.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"}
+    bob.get_by_label("Proof of purchase").set_input_files(proof)
+    bob.get_by_role("button", name="Refund").last.click()
+    expect(bob.locator("main")).to_contain_text("Mend what is marked below")
+    expect(bob.get_by_label("Amount")).to_have_value("60.00")
+    expect(bob.locator("main")).to_contain_text("A file is here")
+    bob.get_by_label("voucher").check()
+    bob.get_by_label("Paid on").fill("2026-12-31")
+    bob.get_by_label("Paid on").press("Enter")  # decides nothing
+    expect(bob.get_by_label("Paid on")).to_have_value("2026-12-31")
+    bob.get_by_role("button", name="Refund").last.click()
+    expect(bob.locator("main")).to_contain_text("receipt.pdf")
+    with product.client("ana") as client:
+        shown = client.get(f"/api/executions/{execution}/", params={"wait": "20s"}).json()
+    assert shown["value"] == {"status": "paid", "amount": "60.00", "method": "voucher", "problems": []}
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_accessible(product: Installation, sign_in: SignIn, scheme: str) -> None:
     ana, bob = sign_in("ana", color_scheme=scheme), sign_in("bob", color_scheme=scheme)
     execution = start_expense(ana)
     open_request(bob, execution)
     decision = bob.url
+    open_request(bob, start_repay(ana))
     for page, address in [
         (bob, "/"),
         (bob, decision),
+        (bob, bob.url),
         (ana, "/?tab=waiting"),
         (ana, f"/runs/{execution}/"),
         (ana, "/runs/"),
