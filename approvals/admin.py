@@ -3,6 +3,7 @@ own. Nothing that the machine owns is edited by hand."""
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -13,10 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from approvals import operations
+from approvals.channels import ADMIN
 from approvals.errors import ApprovalError
 from approvals.models import ApprovalRequest, AuditEvent, Ballot, Decision, RequestAudience, SettledPromise
 from approvals.tokens import ApiToken, token_revoke
-from promises.admin import ReadOnlyAdmin, when
+from promises.admin import ReadOnlyAdmin, ReasonForm, when
 from promises.times import now_ms
 
 
@@ -41,6 +43,12 @@ class AudienceInline(ReadOnlyInline):
     fields = ("principal", "role", "is_open")
 
 
+class OverrideForm(ReasonForm):
+    """The bar of actions, with fields for what an override needs."""
+
+    outcome = forms.CharField(max_length=100, required=False, label=_("Outcome"))
+
+
 @admin.register(ApprovalRequest)
 class ApprovalRequestAdmin(ReadOnlyAdmin):
     list_display = ("title", "state", "outcome", "requester", "workflow", "risk", "opened", "closed", "decided_by")
@@ -49,7 +57,8 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
     search_help_text = _("The beginning of a promise's id, an execution's id, or who asked")
     ordering = ("-opened_at", "-id")
     inlines = (BallotInline, AudienceInline)
-    actions = ("withdraw_selected",)
+    actions = ("withdraw_selected", "override_selected")
+    action_form = OverrideForm
 
     opened = when("opened_at", _("asked at"))
     closed = when("decided_at", _("closed at"))
@@ -61,13 +70,31 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
         for pk in queryset.values_list("pk", flat=True):
             try:
                 operations.approval_withdraw(
-                    pk, by=request.user.get_username(), reason="", channel="admin", now=now_ms()
+                    pk, by=request.user.get_username(), reason="", channel=ADMIN.name, now=now_ms()
                 )
                 withdrawn += 1
             except ApprovalError as error:
                 self.message_user(request, str(error), messages.WARNING)
         told = ngettext("%(n)d request withdrawn.", "%(n)d requests withdrawn.", withdrawn)
         self.message_user(request, told % {"n": withdrawn})
+
+    @admin.action(description=_("Decide the selected requests around their policies"), permissions=["override"])
+    def override_selected(self, request: HttpRequest, queryset: QuerySet[ApprovalRequest]) -> None:
+        """With the outcome and the reason that stand beside the action."""
+        outcome, reason = (request.POST.get(name, "").replace("\0", "").strip() for name in ("outcome", "reason"))
+        for pk in queryset.values_list("pk", flat=True):
+            try:
+                decided = operations.approval_override(
+                    pk, actor=request.user, outcome=outcome, reason=reason, channel=ADMIN.name, now=now_ms()
+                )
+            except ApprovalError as error:
+                self.message_user(request, str(error), messages.ERROR)
+            else:
+                self.log_change(request, decided, f"overridden: {outcome}: {reason}")
+                self.message_user(request, f"“{decided}”: {decided.label}")
+
+    def has_override_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(operations.MAY_OVERRIDE))
 
     def has_withdraw_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("approvals.change_approvalrequest"))

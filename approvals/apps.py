@@ -9,4 +9,4 @@ class ApprovalsConfig(AppConfig):
     verbose_name = _("Approvals")
 
     def ready(self) -> None:
-        from approvals import keys  # noqa: F401  (registers its checks)
+        from approvals import confirming, keys  # noqa: F401  (they register checks and receivers)

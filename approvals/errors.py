@@ -78,10 +78,28 @@ class CommentRequired(ApprovalError):
     status = 422
 
 
+class ConfirmationNeeded(ApprovalError):
+    """Where much is at risk, you confirm who you are first: enter your password on the request's page."""
+
+    status = 403
+
+
+class NotInBulk(ApprovalError):
+    """This one is answered by itself: only requests of low risk without a form are answered together."""
+
+    status = 422
+
+
 class NotAllowed(ApprovalError):
     """This takes a permission that this account does not have."""
 
     status = 403
+
+
+class AskedDifferently(ApprovalError):
+    """This key stands for another question."""
+
+    status = 409
 
 
 class AlreadyClaimed(ApprovalError):

@@ -104,6 +104,7 @@ class ApprovalRequest(models.Model):
     class Meta:
         verbose_name = _("request")
         verbose_name_plural = _("requests")
+        permissions = (("override_approvalrequest", "Can decide around the policy"),)
         ordering = ("-opened_at", "-id")
         indexes: ClassVar[list[models.Index]] = [
             # The sweep of deadlines.
@@ -328,6 +329,7 @@ class Decision(models.Model):
     value = models.JSONField(_("proposal as decided"), null=True, blank=True)
     channel = models.TextField(_("channel"))
     is_timeout = models.BooleanField(_("by the deadline"), default=False)
+    is_override = models.BooleanField(_("around the policy"), default=False, db_default=False)
     digest = models.TextField(_("digest"))
     decided_at = models.BigIntegerField(_("at"))
     receipt = models.JSONField(_("receipt"), null=True, blank=True)

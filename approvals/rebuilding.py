@@ -176,6 +176,7 @@ _CHANGES: dict[str, Callable[[Rebuilt, Event], None]] = {
     "approver_added": _approver_added,
     "escalated": _escalated,
     "decided": _decided,
+    "overridden": _decided,
     "timed_out": _timed_out,
     "canceled": _canceled,
 }

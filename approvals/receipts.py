@@ -40,7 +40,7 @@ def receipt_verify(receipt: Any, public_keys: Iterable[Ed25519PublicKey]) -> dic
 def _content(
     request: "ApprovalRequest", decision: "Decision", ballots: "Sequence[Ballot]", event: "AuditEvent"
 ) -> dict[str, Any]:
-    return {
+    content = {
         "format": FORMAT,
         "request": str(request.pk),
         "promise": request.promise_id,
@@ -61,6 +61,7 @@ def _content(
         "ballots": [_ballot(ballot) for ballot in ballots],
         "audit": {"number": event.number, "hash": event.hash},
     }
+    return {**content, "overridden": True} if decision.is_override else content
 
 
 def _ballot(ballot: "Ballot") -> dict[str, Any]:

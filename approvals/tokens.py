@@ -22,6 +22,7 @@ SCOPES = (
     "promises:write",
     "schedules:read",
     "schedules:write",
+    "approvals:create",
     "approvals:read",
     "approvals:decide",
     "approvals:admin",

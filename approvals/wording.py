@@ -84,6 +84,7 @@ _EVENTS = {
     "opened": gettext_noop("asked by %(who)s"),
     "ballot": gettext_noop("%(who)s: %(outcome)s"),
     "decided": gettext_noop("decided: %(outcome)s"),
+    "overridden": gettext_noop("%(who)s decided around the policy: %(outcome)s"),
     "timed_out": gettext_noop("the time was over: %(outcome)s"),
     "canceled": gettext_noop("closed without an answer"),
     "stage": gettext_noop("stage %(stage)d has begun"),
@@ -150,5 +151,7 @@ def of_policy(policy: Policy) -> str:
 _DEFAULTS = (
     gettext_noop("This outcome needs a comment that says why."),
     gettext_noop("The request does not offer this outcome."),
+    gettext_noop("Where much is at risk, you confirm who you are first: enter your password on the request's page."),
+    gettext_noop("This one is answered by itself: only requests of low risk without a form are answered together."),
     gettext_noop("This person may not decide here; `eligibility` lists each rule with the reason."),
 )

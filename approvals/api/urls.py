@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from approvals.api import delegations, files, views, working
+from approvals.api import batch, delegations, files, views, working
 
 urlpatterns = [
     path("approvals/", views.ApprovalList.as_view(), name="api-approvals"),
@@ -20,6 +20,7 @@ urlpatterns = [
             "release": working.ApprovalRelease,
             "reassign": working.ApprovalReassign,
             "approvers": working.ApprovalApprovers,
+            "override": working.ApprovalOverride,
             "escalate": working.ApprovalEscalate,
             "remind": working.ApprovalRemind,
             "comments": working.ApprovalComments,
@@ -27,6 +28,7 @@ urlpatterns = [
             "receipt": working.ApprovalReceipt,
         }.items()
     ),
+    path("decisions/batch/", batch.DecisionBatch.as_view(), name="api-decisions-batch"),
     path("delegations/", delegations.DelegationList.as_view(), name="api-delegations"),
     path(
         "delegations/<int:delegation_id>/revoke/", delegations.DelegationRevoke.as_view(), name="api-delegation-revoke"

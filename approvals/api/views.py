@@ -11,6 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals import operations, queries
+from approvals.api import asking
+from approvals.api.asking import AskSerializer
 from approvals.api.outputs import (
     STATES,
     ApprovalSerializer,
@@ -22,6 +24,8 @@ from approvals.api.outputs import (
 )
 from approvals.api.refusals import problem_of
 from approvals.api.selection import FOR, approvals_for, newest_first
+from approvals.channels import API
+from approvals.confirming import confirmed_at
 from approvals.errors import ApprovalError
 from approvals.models import ApprovalRequest
 from approvals.people import user_named
@@ -35,8 +39,10 @@ from promises.api.waiting import respond_settled
 from promises.problems import Problem
 from promises.times import now_ms
 
-READ, DECIDE, ADMIN = "approvals:read", "approvals:decide", "approvals:admin"
-CHANNEL = "api"
+CREATE, READ = "approvals:create", "approvals:read"
+DECIDE, ADMIN = "approvals:decide", "approvals:admin"
+KEY_LIMIT = 255
+CHANNEL = API.name
 
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="The ETag of the card that was read; 412 if it has changed."
@@ -46,6 +52,14 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     str,
     OpenApiParameter.HEADER,
     description="Accepted, but not needed: one person's same answer is the same answer, with or without it.",
+)
+
+
+ASK_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Your own name for this question: sent again, it asks nobody twice.",
 )
 
 
@@ -95,9 +109,14 @@ class ApprovalView(ApiView):
         """A session is a person's; a token may act for a machine."""
         return bool(getattr(self.request.auth, "human", True))
 
+    @property
+    def confirmed_at(self) -> int | None:
+        """When the person behind a session last entered his password; a token proves nothing about who is there."""
+        return confirmed_at(self.request) if self.request.auth is None else None
+
 
 class ApprovalList(ApprovalView):
-    scopes: ClassVar[dict[str, str]] = {"GET": READ}
+    scopes: ClassVar[dict[str, str]] = {"GET": READ, "POST": CREATE}
 
     @extend_schema(
         operation_id="approvals_list",
@@ -136,6 +155,25 @@ class ApprovalList(ApprovalView):
             key=lambda row: [row.opened_at, str(row.pk)],
             show=lambda row: summary_document(row, waiting[row.pk], self.now),
         )
+
+    @extend_schema(
+        operation_id="approvals_create",
+        tags=["approvals"],
+        parameters=[ASK_KEY],
+        request=AskSerializer,
+        responses={201: ApprovalSerializer, 200: ApprovalSerializer} | problems(400, 401, 403, 409, 413, 415, 422),
+        examples=[example("a refund", asking.REFUND), example("an answer with a form", asking.MAINTENANCE)],
+    )
+    def post(self, request: Request) -> Response:
+        """Ask people (201), without any workflow; then read it with `?wait=60s` for the answer. The same
+        Idempotency-Key finds what was asked with it (200); with another question it is 409."""
+        body = AskSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        key = request.headers.get("Idempotency-Key", "")
+        if len(key) > KEY_LIMIT:
+            raise ValidationError({"Idempotency-Key": [_("At most %(limit)d characters.") % {"limit": KEY_LIMIT}]})
+        approval, is_new = operations.approval_ask(body.card(request.user.get_username()), key=key, now=self.now)
+        return self.respond(approval, status=201 if is_new else 200)
 
     def _cursor(self, request: Request) -> tuple[int, UUID] | None:
         cursor = cursor_of(request, int, str)
@@ -204,6 +242,7 @@ class ApprovalDecide(ApprovalView):
             digest=digest_read(request.headers.get("If-Match", ""), approval.digest),
             on_behalf_of=sent.get("on_behalf_of") or "",
             is_person=self.is_person,
+            confirmed_at=self.confirmed_at,
         )
         return self.respond(vote.request, status=200 if vote.is_repeated else 201)
 

@@ -52,6 +52,14 @@ class EscalateSerializer(ReasonSerializer):
     to = inputs.TextField(max_length=PRINCIPAL_LIMIT)
 
 
+class OverrideSerializer(serializers.Serializer[Any]):
+    """Which outcome, and why it does not wait for the policy."""
+
+    outcome = inputs.TextField(max_length=100)
+    reason = inputs.TextField(max_length=REASON_LIMIT)
+    input = serializers.JSONField(required=False, allow_null=True, help_text="What the outcome's form asks for.")
+
+
 class CommentSerializer(serializers.Serializer[Any]):
     text = inputs.TextField(max_length=COMMENT_LIMIT)
 
@@ -160,6 +168,20 @@ class ApprovalRemind(WorkingView):
 
     def work(self, approval_id: str, **sent: Any) -> ApprovalRequest:
         return operations.approval_remind(approval_id, as_operator=self.as_operator, **self.who)
+
+
+@documented(
+    "override",
+    "Decide it around its policy: takes the permission to override, and a reason; it is recorded as an override.",
+    OverrideSerializer,
+    {"outcome": "reject", "reason": "Everybody who is asked has left; agreed with the board."},
+)
+class ApprovalOverride(WorkingView):
+    scopes: ClassVar[dict[str, str]] = {"POST": ADMIN}
+    body = OverrideSerializer
+
+    def work(self, approval_id: str, **sent: Any) -> ApprovalRequest:
+        return operations.approval_override(approval_id, as_operator=self.as_operator, **sent, **self.who)
 
 
 class ApprovalComments(ApprovalView):

@@ -5,6 +5,7 @@ Locks: the request's row first, then its promise. `now` is ms since the epoch, r
 """
 
 from approvals.operations.answering import approval_answer
+from approvals.operations.asking import approval_ask
 from approvals.operations.assigning import approval_add_approver, approval_escalate, approval_reassign
 from approvals.operations.claiming import approval_claim, approval_release
 from approvals.operations.closing import approval_withdraw, approvals_expire
@@ -14,20 +15,24 @@ from approvals.operations.delegating import delegation_create, delegation_revoke
 from approvals.operations.editing import policy_edit
 from approvals.operations.filing import file_add, file_content, file_of
 from approvals.operations.opening import approval_open
+from approvals.operations.overriding import MAY_OVERRIDE, approval_override
 from approvals.operations.rechecking import eligibility_sweep
 from approvals.operations.reminding import alarms_ring, approval_remind
 from approvals.operations.revising import approval_revise, changes_since
 
 __all__ = [
+    "MAY_OVERRIDE",
     "Vote",
     "alarms_ring",
     "approval_add_approver",
     "approval_answer",
+    "approval_ask",
     "approval_claim",
     "approval_comment",
     "approval_decide",
     "approval_escalate",
     "approval_open",
+    "approval_override",
     "approval_reassign",
     "approval_release",
     "approval_remind",

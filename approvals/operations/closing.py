@@ -2,12 +2,13 @@
 first part hold the lock of the request, and of its promise; the verbs at the end take them."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
-from approvals import wording
+from approvals import channels, wording
 from approvals.audit import event_append
 from approvals.errors import AlreadyDecided, ApprovalError, RequestClosed
 from approvals.models import ApprovalRequest, Ballot, Decision, RequestState, SettledPromise
@@ -20,7 +21,16 @@ from promises.times import to_datetime
 from promises.values import Value
 
 CHANNEL = "countersign_approvals"  # PostgreSQL's NOTIFY for open pages
-TIMER, WORKFLOW = "timer", "workflow"  # the channels that are not people's
+TIMER, WORKFLOW = channels.TIMER.name, channels.WORKFLOW.name
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Who decides around the policy, why, and with what input."""
+
+    by: str
+    reason: str
+    input: Any = None
 
 
 def close_if_over(request: ApprovalRequest, promise: Promise, now: int) -> str | None:
@@ -52,35 +62,49 @@ def request_decide(
     decisive: Ballot | None,
     channel: str,
     now: int,
+    override: Override | None = None,
 ) -> None:
-    """Write the decision and settle the promise. `decisive` is the ballot that decided it, None for the deadline. The
-    caller holds both locks and has seen that both are pending."""
+    """Write the decision and settle the promise. `decisive` is the ballot that decided it; without one it is an
+    override, or else the deadline. The caller holds both locks and has seen that both are pending."""
     offered = request.outcome_named(outcome)
-    by, on_behalf_of = (decisive.actor, decisive.on_behalf_of) if decisive else ("", "")
+    by, on_behalf_of, comment, input = _said(decisive, override)
+    is_timeout = decisive is None and override is None
     decision = Decision.objects.create(
         request=request,
         outcome=outcome,
         kind=offered.kind if offered else "custom",
         by=by,
         on_behalf_of=on_behalf_of,
-        comment=decisive.comment if decisive else "",
-        input=decisive.input if decisive else None,
+        comment=comment,
+        input=input,
         value=request.proposal["value"] if request.proposal else None,
         channel=channel,
-        is_timeout=decisive is None,
+        is_timeout=is_timeout,
+        is_override=override is not None,
         digest=request.digest,
         decided_at=now,
     )
     request.outcome = outcome
-    kind = "decided" if decisive else "timed_out"
-    _close(request, RequestState.DECIDED if decisive else RequestState.TIMED_OUT, by=by, now=now)
+    kind = "overridden" if override else "timed_out" if is_timeout else "decided"
+    _close(request, RequestState.TIMED_OUT if is_timeout else RequestState.DECIDED, by=by, now=now)
     data = {"outcome": outcome, "digest": request.digest, "version": request.version, "for": on_behalf_of}
+    if override:
+        data["reason"] = override.reason
     event = event_append(str(request.pk), kind, now=now, actor=by, channel=channel, data=data)
     decision.receipt = receipt_make(request, decision, ballots, event)
     decision.save(update_fields=["receipt"])
     value = Value.of(_settled_value(request, decision, ballots))
     store.promise_settle(request.promise_id, PromiseState.RESOLVED, value, now=now)
     pages_tell(request, kind)
+
+
+def _said(decisive: Ballot | None, override: Override | None) -> tuple[str, str, str, Any]:
+    """Who decides, in whose place, with which comment and which input."""
+    if override:
+        return override.by, "", override.reason, override.input
+    if decisive:
+        return decisive.actor, decisive.on_behalf_of, decisive.comment, decisive.input
+    return "", "", "", None
 
 
 def _settled_value(request: ApprovalRequest, decision: Decision, ballots: list[Ballot]) -> dict[str, Any]:
@@ -93,6 +117,7 @@ def _settled_value(request: ApprovalRequest, decision: Decision, ballots: list[B
         "value": decision.value,
         "by": decision.by or None,
         "timed_out": decision.is_timeout,
+        "overridden": decision.is_override,
         "decided_at": _iso(decision.decided_at),
         "digest": decision.digest,
         "ballots": [

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from approvals import wording
 from approvals.audit import event_append
 from approvals.canonical import digest_of
+from approvals.channels import Channel, channel_check, voting_channel
 from approvals.eligibility import eligibility_of
 from approvals.errors import ApprovalError, NotEligible, RequestChanged
 from approvals.files import File, files_in
@@ -52,6 +53,7 @@ def approval_decide(
     stage: int | None = None,
     on_behalf_of: str = "",
     is_person: bool = True,
+    confirmed_at: int | None = None,
 ) -> Vote:
     """Cast a person's ballot and, when that satisfies the policy, decide: ballot, decision, audit event, settlement of
     the promise and the wake-up of the workflow commit together.
@@ -59,12 +61,15 @@ def approval_decide(
     `input` answers the form of the outcome. `value` corrects the proposal (the fields that changed are enough): that
     begins a new version, in which this is the first ballot, so that everybody agrees to the same. Repeating one's own
     answer returns it. `digest` is that of the card the person read; `stage` the stage he answered in; `on_behalf_of`
-    whose place he takes, if he could decide in more than one; `is_person` is False for a token that acts for a machine.
+    whose place he takes, if he could decide in more than one; `is_person` is False for a token that acts for a machine;
+    `confirmed_at` (ms) is when he last proved who he is. `channel` is one of `channels.py`.
     Locks the request, then its promise.
 
     Errors: RequestNotFound, NotEligible (and AlreadyVoted), AlreadyDecided (by whom, when), RequestClosed,
-    RequestChanged (with what changed), UnknownOutcome, CommentRequired, InvalidInput (by field).
+    RequestChanged (with what changed), UnknownOutcome, CommentRequired, InvalidInput (by field), NotInBulk,
+    ConfirmationNeeded.
     """
+    way = voting_channel(channel)
     with transaction.atomic():
         request = request_lock(request_id)
         actor = user_now(actor)
@@ -79,6 +84,7 @@ def approval_decide(
             if digest is not None and digest != request.digest:
                 raise _changed(request, digest)
             answer = _checked(request, found, actor.get_username(), outcome, comment, input=input, value=value)
+            _way_check(way, request, answer, confirmed_at, now)
             return _ballot_cast(request, ballots, found, answer, name=actor.get_username(), channel=channel, now=now)
     # Closed before, or just now: that is committed, and the person learns by whom and when.
     raise closed_error(request)
@@ -107,6 +113,13 @@ def _checked(
         return submission_check(
             request.card, found, outcome=outcome, comment=comment, input=input, value=value, file=file
         )
+    except ApprovalError as error:
+        raise wording.translated(error) from None
+
+
+def _way_check(way: Channel, request: ApprovalRequest, answer: Submission, confirmed_at: int | None, now: int) -> None:
+    try:
+        channel_check(way, request.card, answer.outcome, confirmed_at, now)
     except ApprovalError as error:
         raise wording.translated(error) from None
 

@@ -14,6 +14,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from approvals import operations, queries, wording
+from approvals.channels import PAGE
+from approvals.confirming import confirm, confirmed_at
 from approvals.decision_form import Answer, DecisionForm, file_names
 from approvals.differences import differences_of
 from approvals.downloads import download
@@ -21,6 +23,7 @@ from approvals.drafts import draft_keep, draft_take
 from approvals.errors import (
     ApprovalError,
     CommentRequired,
+    ConfirmationNeeded,
     InvalidInput,
     NotEligible,
     RequestChanged,
@@ -33,7 +36,7 @@ from approvals.views.inbox import inbox_context
 from approvals.views.refusals import is_htmx, not_found, refused
 from promises.times import now_ms
 
-CHANNEL = "page"
+CHANNEL = PAGE.name
 
 
 @csrf_exempt  # checked below, so that a comment typed before somebody signed in again is not lost
@@ -75,7 +78,9 @@ def file(request: HttpRequest, id: str, file_id: str) -> HttpResponse:
 def decide(request: HttpRequest, approval: ApprovalRequest, now: int) -> HttpResponse:
     """Cast the reader's ballot. Answers the page (or its part) with what became of it."""
     form = DecisionForm(request.POST)
-    typed = Typed.of(request.POST.copy())
+    data = request.POST.copy()
+    data.pop("password", None)  # never given back
+    typed = Typed.of(data)
     if csrf_reason(request):
         typed.trouble = _("This page was older than your sign-in, so nothing was decided. Read it, and send it again.")
         return page(request, approval, now, typed, status=409)
@@ -83,6 +88,9 @@ def decide(request: HttpRequest, approval: ApprovalRequest, now: int) -> HttpRes
         typed.comment_error = " ".join(str(error) for error in form.errors.get("comment", []))
         typed.trouble = "" if typed.comment_error else _("This is no answer that the request offers.")
         return page(request, approval, now, typed, status=422)
+    if not confirm(request, request.POST.get("password", ""), now):
+        typed.password_error = _("This is not your password.")
+        return page(request, approval, now, typed, status=403)
     try:
         files_keep(request, approval, typed, now)
         if form.cleaned_data["change"]:
@@ -99,6 +107,7 @@ def decide(request: HttpRequest, approval: ApprovalRequest, now: int) -> HttpRes
             now=now,
             digest=form.cleaned_data["digest"] or None,
             stage=form.cleaned_data["stage"],
+            confirmed_at=confirmed_at(request),
         )
     except ApprovalError as error:
         return not_taken(request, approval, now, typed, error)
@@ -145,6 +154,8 @@ def not_taken(
         return refused(request, error.eligibility or queries.eligibility(approval, request.user, now))
     if isinstance(error, CommentRequired):
         typed.comment_error = _("Say why, in a word or two: it is what the person who asked will read.")
+    elif isinstance(error, ConfirmationNeeded):
+        typed.password_error = _("Enter your password: much is at risk here.")
     elif isinstance(error, InvalidInput):
         typed.errors = {found.pointer: wording.of_field(found) for found in error.fields}
         typed.comment_error = typed.errors.get("/comment", "")
@@ -193,7 +204,8 @@ def sign_in_first(request: HttpRequest) -> HttpResponse:
     """To the sign-in and back. What was typed is kept, if the form was one of this browser's."""
     if request.method == "POST" and not csrf_reason(request):
         typed = request.POST.copy()
-        typed.pop("csrfmiddlewaretoken", None)
+        for secret in ("csrfmiddlewaretoken", "password"):
+            typed.pop(secret, None)
         draft_keep(request, request.path, {"form": typed.urlencode()})
     return redirect_to_login(request.path)
 

@@ -8,6 +8,8 @@ from django.http import HttpRequest, QueryDict
 
 from approvals import operations, queries
 from approvals.changes import changes_between
+from approvals.channels import is_fresh
+from approvals.confirming import confirmed_at
 from approvals.decision_form import Answer, Section, form_name
 from approvals.differences import Difference, differences_of
 from approvals.fields.showing import Shower
@@ -25,6 +27,7 @@ class Typed:
     comment_error: str = ""
     trouble: str = ""  # why nothing was decided
     notice: str = ""
+    password_error: str = ""
     data: QueryDict = field(default_factory=QueryDict)
     errors: dict[str, str] = field(default_factory=dict)  # by JSON pointer
     errors_in: str = ""  # the form that they are about, if not that of the outcome
@@ -45,6 +48,7 @@ def context_of(request: HttpRequest, approval: ApprovalRequest, now: int, typed:
     timeout = approval.outcome_named(approval.timeout_outcome)
     return {
         "approval": approval,
+        "asks_password": approval.risk == "high" and not is_fresh(confirmed_at(request), now),
         "now": now,
         "eligibility": found,
         "mine": next((b for b in ballots if b.actor == request.user.get_username()), None),
@@ -58,7 +62,8 @@ def context_of(request: HttpRequest, approval: ApprovalRequest, now: int, typed:
         "asks_comment": [o.label for o in approval.thawed_outcomes if o.needs_comment],
         "typed": typed,
         "raw": raw_json(approval),
-        "can_see_run": queries.can_see_execution(request.user, approval.execution_id, approval.requester),
+        "can_see_run": approval.workflow != ""
+        and queries.can_see_execution(request.user, approval.execution_id, approval.requester),
         "position": None if at is None else at + 1,
         "positions": len(ids),
         "inbox_count": len(ids),

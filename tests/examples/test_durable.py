@@ -46,7 +46,7 @@ def work(handle: Handle[Any]) -> str:
 def decide(handle: Handle[Any], person: str, outcome: str = "approve", comment: str = "") -> None:
     request = ApprovalRequest.objects.get(execution_id=handle.id)
     actor = get_user_model().objects.get(username=person)
-    approval_decide(request.id, actor=actor, outcome=outcome, comment=comment, channel="test", now=now_ms())
+    approval_decide(request.id, actor=actor, outcome=outcome, comment=comment, channel="page", now=now_ms())
 
 
 def killed_at(handle: Handle[Any]) -> None:

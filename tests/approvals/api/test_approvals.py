@@ -163,7 +163,7 @@ def test_too_late_is_told_what_the_deadline_decided(bob: Caller, ask: Ask) -> No
 
 def test_what_was_withdrawn_cannot_be_decided(bob: Caller, ask: Ask) -> None:
     request = ask()
-    operations.approval_withdraw(request.pk, by="ana", reason="", channel="web", now=now_ms())
+    operations.approval_withdraw(request.pk, by="ana", reason="", channel="page", now=now_ms())
     assert_problem(bob.post(f"{of(request)}decisions/", YES), 409, "RequestClosed")
 
 
@@ -263,7 +263,7 @@ def test_the_wait_ends_with_the_decision(people: Any, ask: Ask) -> None:
     request, bob = ask(), with_token("bob")
 
     def decide() -> None:
-        operations.approval_decide(request.pk, actor=people["carol"], outcome="approve", channel="web", now=now_ms())
+        operations.approval_decide(request.pk, actor=people["carol"], outcome="approve", channel="page", now=now_ms())
         connection.close()
 
     timer = threading.Timer(0.2, decide)
