@@ -68,9 +68,7 @@ class AskSerializer(serializers.Serializer[Any]):
     )  # fmt: skip
     form = serializers.JSONField(required=False, allow_null=True, default=None, help_text="A JSON Schema.")
     propose = serializers.JSONField(required=False, allow_null=True, default=None, help_text="What is proposed.")
-    editable = AnyField(
-        required=False, default=list, help_text="The fields of the proposal that people may correct; true for all."
-    )
+    editable = AnyField(required=False, help_text="The fields of the proposal that people may correct; true for all.")
     risk = serializers.ChoiceField(choices=RISKS, required=False, default="medium")
     timeout = TimeoutSerializer(required=False, allow_null=True, default=None)
 
@@ -86,7 +84,7 @@ class AskSerializer(serializers.Serializer[Any]):
             outcomes=None if sent["outcomes"] is None else [_outcome(item) for item in sent["outcomes"]],
             form=_schema(sent["form"]),
             propose=sent["propose"],
-            editable=_editable(sent["editable"]),
+            editable=_editable(sent.get("editable", [])),
             risk=sent["risk"],
             timeout=after(timeout["after"], then=timeout["then"], calendar=timeout["calendar"]) if timeout else None,
             requester=requester,
