@@ -8,17 +8,20 @@ import signal
 import sys
 from pathlib import Path
 
-from bench import databases
-from bench.processes import PeerFailed, PeerProcess, say
+from bench import databases, environments
+from bench.processes import PeerFailed, PeerProcess
 from bench.results import Results, table, write_json
 from bench.rounds import measure
 from bench.workloads import WORKLOADS
 
-PEERS = ("countersign", "limit")
+PEERS = ("countersign", "limit", "celery", "dbos")
+BROKERS = {"pgmq": "", "redis": "redis://127.0.0.1:6379/11", "rabbitmq": "amqp://guest:guest@127.0.0.1:5672//"}
 
 
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
+    if options.broker:
+        os.environ["CELERY_BROKER_URL"] = BROKERS[options.broker]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every process is stopped too
     results = Results()
     with contextlib.ExitStack() as stack:
@@ -38,6 +41,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     which = f"some of {', '.join(WORKLOADS)}; all when none is named"
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=which)
     parser.add_argument("--peers", type=lambda text: text.split(","), default=PEERS, help=f"of {','.join(PEERS)}")
+    parser.add_argument("--broker", choices=BROKERS, help="instead of the one of CELERY_BROKER_URL, else pgmq")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, once: does it work?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there as JSON")
     options = parser.parse_args(arguments)
@@ -52,10 +56,10 @@ def peer_start(name: str, server_url: str, stack: contextlib.ExitStack, results:
     """A peer with a database of its own; None when it cannot be measured here, and the results say why."""
     url = stack.enter_context(databases.database(server_url, f"bench_{name}_{secrets.token_hex(4)}"))
     try:
-        peer = PeerProcess(name, sys.executable, environment(url))
+        python = environments.python() if name == "dbos" else sys.executable
+        peer = PeerProcess(name, python, environment(url))
     except PeerFailed as failure:
-        results.notes.append(f"{name}: not measured: {failure}")
-        say(results.notes[-1])
+        results.note(f"{name}: not measured: {failure}.")
         return None
     stack.callback(peer.stop)
     return peer

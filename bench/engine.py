@@ -3,6 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psutil
@@ -11,10 +12,12 @@ import psycopg
 from bench import watching
 from bench.processes import Samples, Worker
 
+CLIENTS = 4
 STEPS_OF_MANY = 5
 # Until an engine that has just done something is idle again.
 SETTLE_SECONDS = 0.02
-RESTART_SETTLE_SECONDS = 0.5
+# A worker that replays when it starts has done so by then.
+RESTART_SETTLE_SECONDS = 2.0
 # Until what 2,000 executions have left behind is cleared away.
 REST_SECONDS = 1.0
 
@@ -27,16 +30,21 @@ class Engine(ABC):
     IS_RUNNING: str
     IS_AWAKE: str
 
-    worker: Worker
+    worker: Worker | None = None
     observer: psycopg.Connection[Any]
+
+    def __init__(self) -> None:
+        self.clients = ThreadPoolExecutor(CLIENTS)
 
     @abstractmethod
     def start(self) -> None:
         """Prepare the database, start the worker, connect the observer. Errors: PeerFailed."""
 
-    @abstractmethod
     def stop(self) -> None:
-        """Stop the worker."""
+        """Stop the clients and the worker."""
+        self.clients.shutdown(cancel_futures=True)
+        if self.worker:
+            self.worker.stop()
 
     @abstractmethod
     def worker_start(self) -> None:
@@ -47,8 +55,8 @@ class Engine(ABC):
         """Start so many executions; their ids."""
 
     @abstractmethod
-    def resolve(self, ids: Sequence[str]) -> None:
-        """Resolve what these suspended executions wait for."""
+    def resolve(self, id: str) -> None:
+        """Resolve what this suspended execution waits for; called in several threads."""
 
     def w1(self, n: int) -> Samples:
         return {"steps_s": [n / self._duration("sequential", n)]}
@@ -57,7 +65,7 @@ class Engine(ABC):
         return {"steps_s": [n * STEPS_OF_MANY / self._duration("sequential", STEPS_OF_MANY, n)]}
 
     def w3(self, n: int) -> Samples:
-        wakes = [self._wake(self._suspended(0)) for _ in range(n)]
+        wakes = [self._wake(*self._suspended(0)) for _ in range(n)]
         return {"ms": [whole for whole, _ in wakes], "ms_from_return": [rest for _, rest in wakes]}
 
     def w4(self, n: int) -> Samples:
@@ -68,7 +76,7 @@ class Engine(ABC):
         stored = watching.stored_bytes(self.observer) - bytes_before
         held = self._memory() - memory_before
         started_at = time.perf_counter()
-        self.resolve(ids)
+        list(self.clients.map(self.resolve, ids))
         self._wait_ended(ids, watching.CALMLY)
         wakes_s = n / (time.perf_counter() - started_at)
         return {"wakes_s": [wakes_s], "bytes": [stored / n], "worker_bytes": [held / n]}
@@ -81,7 +89,7 @@ class Engine(ABC):
         self.worker.stop()
         self.worker_start()
         time.sleep(RESTART_SETTLE_SECONDS)
-        return {"ms": [self._wake(first)[0]], "ms_again": [self._wake(second)[0]]}
+        return {"ms": [self._wake(*first)[0]], "ms_again": [self._wake(*second)[0]]}
 
     def _duration(self, workflow: str, steps: int, count: int = 1) -> float:
         started_at = time.perf_counter()
@@ -94,12 +102,12 @@ class Engine(ABC):
         time.sleep(SETTLE_SECONDS)
         return ids
 
-    def _wake(self, ids: Sequence[str]) -> tuple[float, float]:
+    def _wake(self, id: str) -> tuple[float, float]:
         """Milliseconds until the end is visible: from the start of the resolve, and from its return."""
         started_at = time.perf_counter()
-        self.resolve(ids)
+        self.resolve(id)
         returned_at = time.perf_counter()
-        self._wait_ended(ids, watching.CLOSELY)
+        self._wait_ended([id], watching.CLOSELY)
         seen_at = time.perf_counter()
         return (seen_at - started_at) * 1000, (seen_at - returned_at) * 1000
 

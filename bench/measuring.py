@@ -1,7 +1,8 @@
 """`python -m bench.measuring PEER`: run workloads of one peer as lines of JSON on the standard input ask for.
 
-The run starts one such process for each peer. Each line is `[workload, n]`, each answer `{"samples": {metric:
-[figures]}}` or `{"failure": reason}`. It ends on SIGTERM, and with its input: so also when the run was killed.
+The run starts one such process for each peer. Each line is `[workload, n]`; the answer is `{"samples": {metric:
+[figures]}}`, `{"not_measured": reason}`, or `{"failure": reason}` when there is no more to come. It ends on SIGTERM, and
+with its input: so also when the run was killed.
 """
 
 import importlib
@@ -9,8 +10,9 @@ import json
 import os
 import signal
 import sys
+from typing import Any
 
-from bench.processes import PeerFailed
+from bench.processes import NotMeasured, PeerFailed
 
 
 def main(name: str) -> int:
@@ -24,14 +26,20 @@ def main(name: str) -> int:
             print(json.dumps({"samples": {}}), file=answers)
             for line in sys.stdin:
                 workload, n = json.loads(line)
-                measure = getattr(peer, workload, None)
-                print(json.dumps({"samples": measure(n) if measure else {}}), file=answers)
+                print(json.dumps(answer(peer, workload, n)), file=answers)
         finally:
             peer.stop()
     except PeerFailed as failure:
         print(json.dumps({"failure": str(failure)}), file=answers)
         return 1
     return 0
+
+
+def answer(peer: Any, workload: str, n: int) -> dict[str, Any]:
+    try:
+        return {"samples": getattr(peer, workload)(n)}
+    except NotMeasured as reason:
+        return {"not_measured": str(reason)}
 
 
 def end(*args: object) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 Samples = dict[str, list[float]]
 
@@ -22,6 +23,10 @@ STOP_SECONDS = 20
 
 class PeerFailed(Exception):
     """The peer cannot be measured (any more); the message says why."""
+
+
+class NotMeasured(Exception):
+    """The workload has no meaning for this peer; the message says why."""
 
 
 def say(text: str) -> None:
@@ -54,14 +59,17 @@ class PeerProcess:
         return self._process.poll() is not None
 
     def ask(self, workload: str, n: int, *, seconds: float) -> Samples:
-        """Run a workload once. Nothing measured: it has no meaning for this peer. Errors: PeerFailed."""
+        """Run a workload once. Errors: NotMeasured, PeerFailed."""
         assert self._process.stdin
         try:
             self._process.stdin.write(json.dumps([workload, n]).encode() + b"\n")
             self._process.stdin.flush()
         except OSError:
             raise PeerFailed("its process has ended; the output above says why") from None
-        samples: Samples = self._answer(seconds)["samples"]
+        answer = self._answer(seconds)
+        if "not_measured" in answer:
+            raise NotMeasured(answer["not_measured"])
+        samples: Samples = answer["samples"]
         return samples
 
     def stop(self) -> None:
@@ -79,7 +87,7 @@ class PeerProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _answer(self, seconds: float) -> dict[str, Samples]:
+    def _answer(self, seconds: float) -> dict[str, Any]:
         output = self._process.stdout
         assert output
         if not select.select([output], [], [], seconds)[0]:
@@ -88,7 +96,7 @@ class PeerProcess:
         line = output.readline()
         if not line:
             raise PeerFailed("its process has ended; the output above says why")
-        answer = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         if "failure" in answer:
             raise PeerFailed(answer["failure"])
         return answer
@@ -97,8 +105,8 @@ class PeerProcess:
 class Worker:
     """A peer's worker, a process beside the measuring one."""
 
-    def __init__(self, *command: str, stdin: int = subprocess.DEVNULL) -> None:
-        self.process = subprocess.Popen(command, stdin=stdin, stdout=sys.stderr)
+    def __init__(self, *command: str, stdin: int = subprocess.DEVNULL, stdout: int | None = None) -> None:
+        self.process = subprocess.Popen(command, stdin=stdin, stdout=sys.stderr if stdout is None else stdout)
 
     def check(self) -> None:
         """Errors: PeerFailed when it has ended by itself."""

@@ -35,6 +35,11 @@ class Results:
             peers = self.samples.setdefault((workload, n, metric), defaultdict(list))
             peers[peer] += figures
 
+    def note(self, text: str) -> None:
+        """Say something below the table, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
     def rows(self) -> list[Row]:
         """Times as p50_ms and p95_ms, the latter where there are enough of them for it; all else as medians."""
         rows: list[Row] = []

@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 
-from bench.processes import PeerFailed, PeerProcess, say
+from bench.processes import NotMeasured, PeerFailed, PeerProcess, say
 from bench.results import Results
 from bench.workloads import Workload
 
@@ -19,9 +19,10 @@ def measure(workload: Workload, peers: Sequence[PeerProcess], results: Results, 
     for n in [workload.quick] if is_quick else workload.sizes:
         say(f"measuring {workload.name}, n = {n} ...")
         spent: defaultdict[str, float] = defaultdict(float)
-        if not is_quick:
+        if not is_quick:  # warm: connections, prepared statements
+            warming = Results(notes=results.notes)
             for peer in peers:
-                turn(peer, workload, workload.quick, Results())  # warm: connections, prepared statements
+                turn(peer, workload, workload.quick, warming)
         for _ in range(1 if is_quick else ROUNDS):
             for peer in peers:
                 if spent[peer.name] < ENOUGH_SECONDS:
@@ -35,8 +36,9 @@ def turn(peer: PeerProcess, workload: Workload, n: int, results: Results) -> flo
     started_at = time.monotonic()
     try:
         results.add(workload.name, peer.name, n, peer.ask(workload.name, n, seconds=LONGEST_SECONDS))
+    except NotMeasured as reason:
+        results.note(f"{peer.name}, {workload.name}: {reason}.")
     except PeerFailed as failure:
-        results.notes.append(f"{peer.name}: {workload.name} was not measured to its end: {failure}.")
-        say(results.notes[-1])
+        results.note(f"{peer.name}, {workload.name}: not measured to its end, nor what follows: {failure}.")
         peer.stop()
     return time.monotonic() - started_at

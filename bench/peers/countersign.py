@@ -2,8 +2,6 @@
 
 import time
 import uuid
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import django
 from django.core.management import call_command
@@ -13,24 +11,16 @@ from bench.engine import Engine
 from bench.processes import START_SECONDS, PeerFailed, Worker
 from config import programs
 
-CLIENTS = 4
-
 
 class Peer(Engine):
     IS_RUNNING = "SELECT EXISTS (SELECT FROM promises_promise WHERE id = ANY(%s) AND state = 'pending')"
     IS_AWAKE = "SELECT EXISTS (SELECT FROM promises_task WHERE id = ANY(%s) AND state <> 'suspended')"
 
     def start(self) -> None:
-        self.clients = ThreadPoolExecutor(CLIENTS)
         django.setup()
         call_command("prepare", verbosity=0)
         self.observer = watching.connect()
         self.worker_start()
-
-    def stop(self) -> None:
-        self.clients.shutdown(cancel_futures=True)
-        if hasattr(self, "worker"):
-            self.worker.stop()
 
     def worker_start(self) -> None:
         from promises.models import Process
@@ -52,17 +42,10 @@ class Peer(Engine):
         run = uuid.uuid4().hex[:12]
         return [function.start(steps, id=f"bench-{run}-{number}").id for number in range(count)]
 
-    def resolve(self, ids: Sequence[str]) -> None:
-        if len(ids) == 1:
-            resolve_one(ids[0])
-        else:
-            list(self.clients.map(resolve_one, ids))
+    def resolve(self, id: str) -> None:
+        """What the outside world does at the promise's address."""
+        from promises import store
+        from promises.times import now_ms
+        from promises.values import Value
 
-
-def resolve_one(id: str) -> None:
-    """What the outside world does at the promise's address."""
-    from promises import store
-    from promises.times import now_ms
-    from promises.values import Value
-
-    store.promise_settle(f"{id}:answer", "resolved", Value.of("yes"), now=now_ms())
+        store.promise_settle(f"{id}:answer", "resolved", Value.of("yes"), now=now_ms())

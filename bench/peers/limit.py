@@ -17,9 +17,9 @@ from typing import Any
 from psycopg import Connection
 
 from bench import watching
+from bench.engine import CLIENTS
 from bench.processes import PeerFailed, Samples
 
-CLIENTS = 4
 PGBENCH_CLIENTS = 8
 PGBENCH_SECONDS = 2
 # A rate: 200 commits would be over before it has settled.
