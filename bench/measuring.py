@@ -1,8 +1,8 @@
 """`python -m bench.measuring PEER`: run workloads of one peer as lines of JSON on the standard input ask for.
 
 The run starts one such process for each peer. Each line is `[workload, n]`; the answer is `{"samples": {metric:
-[figures]}}`, `{"not_measured": reason}`, or `{"failure": reason}` when there is no more to come. It ends on SIGTERM, and
-with its input: so also when the run was killed.
+[figures]}}`, `{"not_measured": reason}`, or `{"failure": reason}` when there is no more to come. It ends on
+SIGTERM, and with its input: so also when the run was killed.
 """
 
 import importlib
