@@ -52,6 +52,10 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
     def pending(self) -> "ApprovalRequestQuerySet":
         return self.filter(state=RequestState.PENDING)
 
+    def claimed(self, now: int) -> "ApprovalRequestQuerySet":
+        """Pending, and kept by somebody for himself at `now`."""
+        return self.pending().filter(claimed_until__gt=now)
+
     def due(self, now: int) -> "ApprovalRequestQuerySet":
         """Pending past their deadline, the longest overdue first."""
         return self.pending().filter(deadline_at__lte=now).order_by("deadline_at")
@@ -112,6 +116,12 @@ class ApprovalRequest(models.Model):
                 fields=["deadline_at"],
                 condition=Q(state=RequestState.PENDING, deadline_at__isnull=False),
                 name="approvals_request_due",
+            ),
+            # What somebody keeps for himself is left out of the inbox of the others.
+            models.Index(
+                fields=["claimed_until"],
+                condition=Q(state=RequestState.PENDING, claimed_until__isnull=False),
+                name="approvals_request_claimed",
             ),
             models.Index(fields=["-opened_at", "-id"], name="approvals_request_newest"),
             models.Index(fields=["requester", "-opened_at"], name="approvals_request_requester"),

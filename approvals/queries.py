@@ -48,12 +48,31 @@ def inbox(user: Any, now: int) -> ApprovalRequestQuerySet:
 
 def inbox_rows(user: Any, now: int) -> QuerySet[RequestAudience]:
     """The rows of the audience that make the inbox of this user: what he can decide in his own right, and in the place
-    of those who have delegated to him."""
+    of those who have delegated to him. What somebody else has claimed is left to that person."""
     own, *others = mandates_of(user, now)
     rows = _decidable(own, now)
     for theirs in others:
         rows |= _decidable(theirs, now).exclude(request__in=_not_for(own))
-    return rows
+    claimed = ApprovalRequest.objects.claimed(now).exclude(claimed_by=user.get_username())
+    return rows.exclude(request__in=claimed.values("pk"))
+
+
+def queue_rows(user: Any, now: int) -> QuerySet[RequestAudience]:
+    """The rows of the audience that make the queue of this user's teams: all that his groups and permissions are asked
+    at `now`, also what somebody has claimed and what he may not decide himself or has answered."""
+    me = f"user:{user.get_username()}"
+    teams = [principal for principal in principals_of(user) if principal != me]
+    return RequestAudience.objects.filter(is_open=True, principal__in=teams, role=Role.DECIDE, due_at__gt=now)
+
+
+def reasons(rows: QuerySet[RequestAudience], requests: Iterable[ApprovalRequest]) -> dict[UUID, list[str]]:
+    """As which principals somebody whose `inbox_rows` these are can decide each of these requests; those that he cannot
+    decide are missing."""
+    found: dict[UUID, list[str]] = defaultdict(list)
+    of_requests = rows.filter(request__in=[request.pk for request in requests])
+    for id, principal in of_requests.order_by("principal").values_list("request", "principal"):
+        found[id].append(principal)
+    return found
 
 
 def _decidable(principals: list[str], now: int) -> QuerySet[RequestAudience]:

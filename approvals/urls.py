@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from approvals.views import decision, inbox, measures, runs, start
+from approvals.views import claims, decision, inbox, measures, runs, start
 
 app_name = "approvals"
 
 urlpatterns = [
     path("", inbox.inbox, name="inbox"),
     path("approvals/<str:id>/", decision.decision, name="decision"),
+    path("approvals/<str:id>/claim/", claims.claim, name="claim"),
+    path("approvals/<str:id>/release/", claims.release, name="release"),
     path("approvals/<str:id>/files/<str:file_id>/", decision.file, name="file"),
     path("runs/", runs.runs, name="runs"),
     path("runs/<str:id>/", runs.run, name="run"),

@@ -1,5 +1,6 @@
 """Sentences about rules, outcomes and closings, in the reader's language."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from django.utils.formats import date_format
@@ -33,6 +34,20 @@ _CLOSED = {
 def of_rule(rule: Rule) -> str:
     """Why the rule lets a person decide, or does not."""
     return _(rule.message) % rule.params
+
+
+def of_reason(principals: Sequence[str], name: str) -> str:
+    """Why somebody of this name can decide as these principals, in a few words; "" for none."""
+    if not principals:
+        return ""
+    if f"user:{name}" in principals:
+        return _("you are asked by name")
+    kind, _colon, team = principals[0].partition(":")
+    if kind == "group":
+        return _("asked of %(name)s") % {"name": team}
+    if kind == "permission":
+        return _("asked of those who may %(name)s") % {"name": team}
+    return _("in the place of %(name)s") % {"name": team}
 
 
 def of_field(error: FieldError) -> str:

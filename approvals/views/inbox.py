@@ -1,7 +1,8 @@
-"""The lists of requests: what waits for the reader, what waits on others, what is done."""
+"""The lists of requests: what waits for the reader and for his teams, what waits on others, what is done."""
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +11,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
-from approvals import queries
+from approvals import queries, wording
 from approvals.models import ApprovalRequest
 from approvals.outcomes import Outcome
 from approvals.verdicts import Progress
@@ -20,17 +21,34 @@ PAGE = 30
 COUNT_LIMIT = 99
 FACTS_SHOWN = 3
 SOON_MS = 3_600_000
-MINE, WAITING, DONE = "mine", "waiting", "done"
-LISTS = {MINE: _("For you"), WAITING: _("Waiting on others"), DONE: _("Done")}
+MINE, QUEUE, WAITING, DONE = "mine", "queue", "waiting", "done"
+LISTS = {MINE: _("For you"), QUEUE: _("Team queue"), WAITING: _("Waiting on others"), DONE: _("Done")}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a list: what, how much, for whom, who asks, whom it waits for, until when and what happens then."""
+    """One line of a list: what, how much, for whom, who asks, why the reader, until when and what happens then.
+    `reader` is his name; `reasons` are the principals as which he can decide, [] when he cannot."""
 
     approval: ApprovalRequest
     progress: list[Progress]
     now: int
+    reader: str
+    reasons: list[str]
+
+    @property
+    def why(self) -> str:
+        """Why the reader is asked; '' when he is not."""
+        return wording.of_reason(self.reasons, self.reader)
+
+    @property
+    def claimant(self) -> str:
+        return self.approval.claimant(self.now) if self.approval.is_pending else ""
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether the reader keeps it for himself."""
+        return self.claimant == self.reader
 
     @property
     def facts(self) -> list[dict[str, str]]:
@@ -84,20 +102,28 @@ def inbox_context(request: HttpRequest, now: int) -> dict[str, Any]:
     """What the page and its parts show."""
     chosen = request.GET.get("list", MINE)
     chosen = chosen if chosen in LISTS else MINE
-    rows = {MINE: queries.inbox_rows(request.user, now), WAITING: queries.waiting_rows(request.user)}
+    rows = {
+        MINE: queries.inbox_rows(request.user, now),
+        QUEUE: queries.queue_rows(request.user, now),
+        WAITING: queries.waiting_rows(request.user),
+    }
     page = page_of(request)
     start, stop = (page - 1) * PAGE, page * PAGE + 1
     if chosen == DONE:
         found = queries.page_of_requests(queries.archive_rows(request.user), start, stop, queries.CLOSED_LAST_FIRST)
     else:
         found = queries.page_of_requests(rows[chosen], start, stop)
-    waits = queries.waits_for(found[:PAGE])
+    shown = found[:PAGE]
+    waits = queries.waits_for(shown)
+    reasons = queries.reasons(rows[MINE], shown) if chosen in (MINE, QUEUE) else {}
+    reader = request.user.get_username()
     counts = {name: queries.count_of_requests(rows[name], COUNT_LIMIT + 1) for name in rows}
     return {
         "now": now,
         "chosen": chosen,
         "tabs": [{"name": name, "label": label, "count": counts.get(name)} for name, label in LISTS.items()],
-        "rows": [Row(approval, waits[approval.pk], now) for approval in found[:PAGE]],
+        "rows": [Row(item, waits[item.pk], now, reader, reasons.get(item.pk, [])) for item in shown],
+        "here": urlencode({"list": chosen, "page": page}),
         "inbox_count": counts[MINE],
         "waiting_count": counts[WAITING],
         "today": decided_today(request.user, now) if chosen == MINE and not found else [],

@@ -47,6 +47,39 @@ def test_the_inbox_has_what_one_can_decide_now(people: People, ask: Ask) -> None
     assert titles(queries.inbox(people["bob"], now_ms())) == ["For finance", "For bob"]
 
 
+def claim(request: ApprovalRequest, user: User) -> ApprovalRequest:
+    return operations.approval_claim(request.pk, actor=user, channel="page", now=now_ms())
+
+
+def queue(user: User) -> list[str]:
+    return titles(queries.page_of_requests(queries.queue_rows(user, now_ms()), 0, 10))
+
+
+def test_what_is_claimed_leaves_the_inbox_of_the_others_and_stays_in_the_queue(people: People, ask: Ask) -> None:
+    claim(ask("For finance"), people["bob"])
+    inboxes = {name: titles(queries.inbox(people[name], now_ms())) for name in ("bob", "carol")}
+    assert inboxes == {"bob": ["For finance"], "carol": []}
+    assert queue(people["bob"]) == queue(people["carol"]) == ["For finance"]
+    later = now_ms() + 5 * 3_600_000  # the claim has lapsed
+    assert titles(queries.inbox(people["carol"], later)) == ["For finance"]
+
+
+def test_the_queue_is_what_ones_teams_are_asked_now(people: People, ask: Ask) -> None:
+    ask("For finance")
+    ask("For bob", to="user:bob")
+    ask("For sre", to="group:sre")
+    ask("Not bob", never="user:bob")
+    ask("Over", timeout=after("1s", then="reject"), now=now_ms() - 60_000)
+    decide(ask("Decided"), people["bob"])
+    assert queue(people["bob"]) == ["For finance", "Not bob"]
+
+
+def test_reasons_say_as_whom_one_can_decide(people: People, ask: Ask) -> None:
+    by_name, by_group, barred = ask("For bob", to="user:bob"), ask("For finance"), ask("Not bob", never="user:bob")
+    found = queries.reasons(queries.inbox_rows(people["bob"], now_ms()), [by_name, by_group, barred])
+    assert found == {by_name.pk: ["user:bob"], by_group.pk: ["group:finance"]}
+
+
 def test_what_is_due_comes_first(people: People, ask: Ask) -> None:
     ask("whenever")
     ask("tomorrow", timeout=after("1d", then="reject"))
@@ -104,7 +137,7 @@ def test_requests_say_whom_they_wait_for_in_one_query(people: People, ask: Ask, 
 # -- pages -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/", "/?list=waiting", "/?list=done", "/?part=news"])
+@pytest.mark.parametrize("path", ["/", "/?list=queue", "/?list=waiting", "/?list=done", "/?part=news"])
 def test_the_lists_need_a_sign_in(db: None, path: str) -> None:
     response = Client().get(path)
     assert response.status_code == 302
@@ -114,13 +147,14 @@ def test_the_lists_need_a_sign_in(db: None, path: str) -> None:
 def test_a_row_says_what_how_much_who_asks_and_until_when(people: People, ask: Ask) -> None:
     ask("Pay 12.50 to ana?", show=[blocks.metric("Total", "12.50", "€")], timeout=after("30min", then="reject"))
     text = signed_in(people["bob"]).get("/").content.decode()
-    for expected in ("Pay 12.50 to ana?", "12.50 €", "ana", "finance", "then: Reject", "(1) Inbox"):
+    for expected in ("Pay 12.50 to ana?", "12.50 €", "ana", "finance", "asked of finance", "then: Reject", "(1) Inbox"):
         assert expected in text
 
 
 def test_each_list_has_its_own_words_when_it_is_empty(people: People) -> None:
     client = signed_in(people["bob"])
     assert "Nothing waits for you." in client.get("/").content.decode()
+    assert "Your teams are asked nothing." in client.get("/?list=queue").content.decode()
     assert "Nothing waits on others." in client.get("/?list=waiting").content.decode()
     assert "Nothing is done yet." in client.get("/?list=done").content.decode()
 
@@ -150,6 +184,38 @@ def test_approving_from_the_list_goes_on_with_the_list(people: People, ask: Ask)
     assert (plain.status_code, plain["Location"]) == (302, "/")
 
 
+def test_a_request_is_claimed_and_released_from_the_queue(people: People, ask: Ask) -> None:
+    request = ask("Pay 12.50?")
+    bob, carol = signed_in(people["bob"]), signed_in(people["carol"])
+    claimed = bob.post(f"/approvals/{request.pk}/claim/?list=queue&page=1")
+    assert (claimed.status_code, claimed["Location"]) == (302, "/?list=queue&page=1")
+    assert "claimed by you" in bob.get("/?list=queue").content.decode()
+    seen = carol.get("/?list=queue").content.decode()
+    assert "claimed by bob" in seen
+    assert f"/approvals/{request.pk}/claim/" not in seen
+    text = bob.post(f"/approvals/{request.pk}/release/?list=queue", **HTMX).content.decode()
+    assert text.strip().startswith('<div id="lists"')
+    assert "Released: Pay 12.50?" in text
+    assert f"/approvals/{request.pk}/claim/?list=queue" in text
+
+
+def test_a_claim_that_comes_too_late_says_who_was_first(people: People, ask: Ask) -> None:
+    request = claim(ask(), people["bob"])
+    carol = signed_in(people["carol"])
+    text = carol.post(f"/approvals/{request.pk}/claim/?list=queue", follow=True).content.decode()
+    assert "bob has claimed this" in text
+    request.refresh_from_db()
+    assert request.claimed_by == "bob"
+
+
+@pytest.mark.parametrize("verb", ["claim", "release"])
+def test_only_a_post_of_somebody_signed_in_claims_or_releases(people: People, ask: Ask, verb: str) -> None:
+    path = f"/approvals/{ask().pk}/{verb}/?list=queue"
+    assert signed_in(people["bob"]).get(path).status_code == 405
+    response = Client().post(path)
+    assert (response.status_code, response["Location"]) == (302, "/accounts/login/?next=/")
+
+
 def test_the_bar_tells_how_many_are_new(people: People, ask: Ask) -> None:
     client = signed_in(people["bob"])
     before = now_ms() - 1
@@ -174,7 +240,7 @@ def test_a_list_costs_the_same_however_long_it_is(people: People, ask: Ask, djan
     client = signed_in(people["bob"])
     for number in range(30):
         ask(f"Request {number}?", to=n_of(2, "group:finance"))
-    for path in ("/", "/?list=waiting", "/?list=done"):
+    for path in ("/", "/?list=queue", "/?list=waiting", "/?list=done"):
         with django_assert_max_num_queries(14):
             assert client.get(path).status_code == 200
 

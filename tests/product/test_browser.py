@@ -181,9 +181,10 @@ def test_every_page_is_accessible(product: Installation, sign_in: SignIn, scheme
     open_request(bob, start_repay(ana))
     for page, address in [
         (bob, "/"),
+        (bob, "/?list=queue"),
         (bob, decision),
         (bob, bob.url),
-        (ana, "/?tab=waiting"),
+        (ana, "/?list=waiting"),
         (ana, f"/runs/{execution}/"),
         (ana, "/runs/"),
         (ana, "/start/"),
