@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('approvals', '0007_policy_versions'),
+        ('approvals', '0008_override'),
     ]
 
     operations = [
