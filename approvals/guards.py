@@ -1,5 +1,6 @@
 """`@needs_approval`: a function that runs only after people have approved the call, with the arguments they saw."""
 
+import copy
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -14,7 +15,8 @@ from approvals.steps import approval
 from workflows import codec
 from workflows.context import Context
 from workflows.errors import portable
-from workflows.registry import DEFAULT_QUEUE, Workflow, registry
+from workflows.registry import Workflow, registry
+from workflows.steps import name_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,24 +49,25 @@ class Guard:
             args, kwargs = await self._approved(ctx, fn.name, fn.signature, args, kwargs)
             return await fn.fn(ctx, *args, **kwargs)
 
-        found: Workflow[..., Any] = Workflow(guarded, fn.name, fn.version, fn.queue)
+        found = copy.copy(fn)
+        found.fn = found.__wrapped__ = guarded
         registry.add(found)  # in the place of the unguarded one: no way leads around the question
         return found
 
     def _step(self, fn: Callable[..., Any]) -> Workflow[..., Any]:
-        signature = codec.signature_of(fn)
+        name, signature = name_of(fn), codec.signature_of(fn)
         parameters = list(signature.parameters.values())
         if parameters and parameters[0].annotation is Context:
             raise TypeError(f"{fn.__qualname__} takes a context: write @needs_approval above its @workflow.")
 
         @wraps(fn)
         async def guarded(ctx: Context, *args: Any, **kwargs: Any) -> Any:
-            args, kwargs = await self._approved(ctx, fn.__name__, signature, args, kwargs)
+            args, kwargs = await self._approved(ctx, name, signature, args, kwargs)
             return await ctx.options(**self.options).run(fn, *args, **kwargs)
 
         context = Parameter("ctx", Parameter.POSITIONAL_ONLY, annotation=Context)
         guarded.__signature__ = signature.replace(parameters=[context, *parameters])  # type: ignore[attr-defined]
-        return Workflow(guarded, fn.__name__, 1, DEFAULT_QUEUE)
+        return Workflow(guarded, name)
 
     async def _approved(
         self, ctx: Context, name: str, signature: Signature, args: Any, kwargs: Any

@@ -720,12 +720,13 @@ def test_a_guarded_step_that_is_refused_does_not_run(play: Playground, humans: H
 
 def test_a_guarded_workflow_cannot_be_started_around_the_question(play: Playground, humans: Humans) -> None:
     @needs_approval(to="group:finance", question=lambda name: f"Drop {name}?", show=lambda name: [facts(name=name)])
-    @workflow(name="drop")
+    @workflow(name="drop", version=3, queue="slow", priority=5)
     async def drop(ctx: Context, name: str) -> str:
         return f"dropped {name}"
 
     assert isinstance(drop, Workflow)
     assert registry.get("drop") is drop
+    assert (drop.version, drop.queue, drop.priority) == (3, "slow", 5)
     play.start(registry.get("drop"), "the table")
     play.work()
     asked = humans["bob"].inbox.one("Drop the table?")
