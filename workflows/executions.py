@@ -16,6 +16,7 @@ from workflows import codec
 from workflows.errors import ExecutionNotFound, FunctionNotFound
 from workflows.frames import checked_invocation, root_tags
 from workflows.histories import History
+from workflows.observers import starting
 from workflows.outcomes import result_of
 from workflows.registry import Workflow, registry
 from workflows.stores.durable import DurableStore
@@ -46,8 +47,9 @@ def start(
     param = checked_invocation(found, args, kwargs or {})
     now = now_ms()
     deadline = NEVER if timeout is None else min(now + int(timeout.total_seconds() * 1000), NEVER)
-    promise = NewPromise(id, deadline, param, root_tags(id, found, requester, priority))
-    _, created = DurableStore().create(promise)
+    with starting(id, found.name) as tags:
+        promise = NewPromise(id, deadline, param, root_tags(id, found, requester, priority) | tags)
+        _, created = DurableStore().create(promise)
     return Handle(id), created
 
 

@@ -174,7 +174,7 @@ class Frame:
             "countersign:func": func,
             **({"countersign:detached": detached} if detached else {}),
             **options.tags,
-            **(extra or {"resonate:scope": "local"}),
+            **(self.activation.remote_tags | dict(extra) if extra else {"resonate:scope": "local"}),
         }
         deadline = min(wake_at if wake_at is not None else self._deadline(options), self.info.timeout_at)
         promise = NewPromise(id, deadline, param, tags)

@@ -7,7 +7,7 @@ from time import perf_counter
 from prometheus_client import Counter, Histogram
 
 from workflows.attempts import Attempt
-from workflows.observing import End
+from workflows.observing import End, outcome_of
 from workflows.operations import Operation
 from workflows.registry import Registry, registry
 from workflows.replay import Activation
@@ -79,12 +79,3 @@ class Metrics:
     def _label(self, name: str) -> str:
         """Anybody may create a promise for any function: those that are not registered share one label."""
         return name if name in self._functions else "unknown"
-
-
-def outcome_of(attempt: Attempt | None) -> str:
-    """What an attempt came to, as a label: a settled state, "retried", or "cut off" when it has no outcome."""
-    if attempt is None:
-        return "cut off"
-    if attempt.retry_in is not None:
-        return "retried"
-    return str(attempt.known.state if attempt.known else attempt.state)

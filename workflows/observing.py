@@ -1,6 +1,7 @@
 """Who looks on while the engine works: the place of the code that runs (for the lines of the log), and observers that
 measure or trace it. With nobody looking it costs a step two microseconds."""
 
+import logging
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from workflows.operations import Operation
     from workflows.replay import Activation
 
+log = logging.getLogger(__name__)
+
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -67,7 +71,7 @@ End = Callable[[T], None]
 
 class Observer(Protocol):
     """Is shown what happens, in the thread where it happens and in the context that its code runs in; a context
-    variable set here is seen by that code. Must not raise."""
+    variable set here is seen by that code. One that raises is logged and misses the rest."""
 
     def activation(self, activation: "Activation") -> "End[str]":
         """A lease is held. The end is told the outcome: "fulfilled", "suspended", "released", "halted", "lost", or
@@ -79,8 +83,7 @@ class Observer(Protocol):
 
 def activation_begins(activation: "Activation") -> End[str]:
     """Show an activation to its observers."""
-    ends = [activation.context.run(observer.activation, activation) for observer in activation.observers]
-    return _each(ends)
+    return _each([activation.context.run(_begin, o.activation, activation) for o in activation.observers])
 
 
 def attempt_begins(operation: "Operation") -> "End[Attempt | None]":
@@ -89,19 +92,37 @@ def attempt_begins(operation: "Operation") -> "End[Attempt | None]":
     PLACE.set(Place(operation.frame.info.origin_id, operation.id, operation.func, operation.attempt))
     if not activation.observers:
         return _nobody
-    return _each([observer.attempt(operation) for observer in activation.observers])
+    return _each([_begin(observer.attempt, operation) for observer in activation.observers])
 
 
 def _nobody(outcome: object) -> None:
     """The end that nobody waits for."""
 
 
-def _each(ends: Sequence[End[T]]) -> End[T]:
-    if len(ends) == 1:
-        return ends[0]
+def _begin(begin: Callable[[S], End[T]], shown: S) -> End[T]:
+    """Whoever looks on must not break what he looks at."""
+    try:
+        return begin(shown)
+    except Exception:
+        log.exception("an observer failed; it misses this")
+        return _nobody
 
+
+def _each(ends: Sequence[End[T]]) -> End[T]:
     def end(outcome: T) -> None:
         for one in ends:
-            one(outcome)
+            try:
+                one(outcome)
+            except Exception:
+                log.exception("an observer failed at the end")
 
     return end
+
+
+def outcome_of(attempt: "Attempt | None") -> str:
+    """What an attempt came to, in a word: a settled state, "retried", or "cut off" when it has no outcome."""
+    if attempt is None:
+        return "cut off"
+    if attempt.retry_in is not None:
+        return "retried"
+    return str(attempt.known.state if attempt.known else attempt.state)

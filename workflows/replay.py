@@ -80,6 +80,7 @@ class Activation:
         self.ended: BaseException | None = None  # why this activation cannot go on
         self.is_closed = False
         self.error: BaseException | None = None  # what the function raised, or what halted it
+        self.remote_tags: dict[str, str] = {}  # that observers give to what is created here for others
         self.context = contextvars.copy_context()  # bodies and steps run in copies of it
         self.context.run(PLACE.set, Place.of_task(self.acquired))
 
@@ -161,7 +162,7 @@ class Activation:
         self.error = error_of(body.task)
         state, value = outcome_of(body.task)
         self._store_remote()
-        self.store.fulfill(self.lease, state, value)
+        self.context.run(self.store.fulfill, self.lease, state, value)
 
     def _end_nested(self, body: Body) -> None:
         assert body.operation is not None

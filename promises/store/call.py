@@ -16,6 +16,7 @@ from promises.errors import error_for
 from promises.records import NewPromise, PromiseRecord, TaskRecord
 from promises.states import PromiseState
 from promises.store import direct
+from promises.trace_context import value_traced
 from promises.transports import dispatch
 from promises.values import EMPTY, Value
 
@@ -185,5 +186,7 @@ def text_array(texts: Sequence[str]) -> str:
 
 
 def headers(value: Value) -> str | None:
-    """Headers as the SQL functions take them: JSON text, or None."""
-    return None if value.headers is None else dumps(value.headers)
+    """The headers of a value that settles, as the SQL functions take them (JSON text, or None), with the current
+    span."""
+    found = value_traced(value).headers
+    return None if found is None else dumps(found)

@@ -219,6 +219,28 @@ class TestObservers:
             carry_on()
         assert looking.seen[-1] == ("failed", None)
 
+    @pytest.mark.parametrize("when", ["at the beginning", "at the end"])
+    def test_one_that_fails_breaks_nothing(self, play: Playground, when: str, caplog: pytest.LogCaptureFixture) -> None:
+        class Broken:
+            def activation(self, activation: Activation) -> Callable[[str], None]:
+                return self.begin()
+
+            def attempt(self, operation: Operation) -> Callable[[Attempt | None], None]:
+                return self.begin()
+
+            def begin(self) -> Callable[[Any], None]:
+                if when == "at the beginning":
+                    raise ZeroDivisionError
+                return lambda outcome: 1 / 0
+
+        @workflow
+        async def flow(ctx: Context) -> None:
+            await ctx.run(say, "once")
+
+        play.start(flow)
+        assert execute(play.store, "r", observers=[Broken()]) == "fulfilled"
+        assert caplog.text.count("an observer failed") == 2
+
 
 class TestTheRecord:
     def test_a_step_says_which_attempt_gave_its_outcome(self, play: Playground, flaky: Any) -> None:
