@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from promises import store
-from promises.errors import BadRequest, PromiseError
+from promises.errors import BadRequest, CodedError
 from promises.limits import Limits
 from promises.models import Callback, Limit, Listener, OutgoingMessage, Process, Promise, Schedule, Task
 from promises.times import now_ms, to_datetime
@@ -50,7 +50,7 @@ def each_with_reason(
     request: HttpRequest,
     rows: Iterable[Any],
     verb: Callable[[Any, str], object],
-    done: str,
+    done: Any,
 ) -> None:
     """Apply a verb to each row; what was done is kept in its history with the reason, which has to be given."""
     reason = request.POST.get("reason", "").replace("\0", "").strip()
@@ -60,11 +60,21 @@ def each_with_reason(
     for row in rows:
         try:
             verb(row, reason)
-        except PromiseError as error:
-            model_admin.message_user(request, f"“{row.pk}”: {error}", messages.ERROR)
+        except CodedError as error:
+            model_admin.message_user(request, f"“{row}”: {error}", messages.ERROR)
         else:
             model_admin.log_change(request, row, f"{done}: {reason}")
-            model_admin.message_user(request, f"“{row.pk}”: {done}")
+            model_admin.message_user(request, f"“{row}”: {done}")
+
+
+class ReasonedAdmin(ReadOnlyAdmin):
+    """Rows are moved by verbs, each with a reason."""
+
+    action_form = ReasonForm
+
+    def each(self, request: HttpRequest, queryset: QuerySet[Any], verb: Callable[[Any, str], Any], done: Any) -> None:
+        """Call `verb(row, reason)` for every row, and tell what became of it."""
+        each_with_reason(self, request, queryset, verb, done)
 
 
 def when(field: str, label: Any) -> Any:
@@ -180,7 +190,7 @@ class LimitAdmin(admin.ModelAdmin[Limit]):
 
 
 @admin.register(Task)
-class TaskAdmin(ReadOnlyAdmin):
+class TaskAdmin(ReasonedAdmin):
     list_display = ("id", "state", "version", "target", "crashes", "due", "halt_reason")
     list_filter = ("state", "target")
     search_fields = ("id__startswith",)
@@ -202,7 +212,6 @@ class TaskAdmin(ReadOnlyAdmin):
         "halt_reason",
     )
     actions = ("continue_selected", "halt_selected")
-    action_form = ReasonForm
 
     due = when("due_at", _("due"))
 
@@ -212,15 +221,12 @@ class TaskAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Continue the selected halted tasks"), permissions=["operate"])
     def continue_selected(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        each_with_reason(
-            self, request, queryset, lambda task, reason: store.task_continue(task.id, now=now_ms()), "continued"
-        )
+        self.each(request, queryset, lambda task, reason: store.task_continue(task.id, now=now_ms()), "continued")
 
     @admin.action(description=_("Halt the selected tasks"), permissions=["operate"])
     def halt_selected(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
         by = request.user.get_username()
-        each_with_reason(
-            self,
+        self.each(
             request,
             queryset,
             lambda task, reason: store.task_halt(task.id, f"Halted by {by}: {reason}", now=now_ms()),
