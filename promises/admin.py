@@ -67,16 +67,6 @@ def each_with_reason(
             model_admin.message_user(request, f"“{row}”: {done}")
 
 
-class ReasonedAdmin(ReadOnlyAdmin):
-    """Rows are moved by verbs, each with a reason."""
-
-    action_form = ReasonForm
-
-    def each(self, request: HttpRequest, queryset: QuerySet[Any], verb: Callable[[Any, str], Any], done: Any) -> None:
-        """Call `verb(row, reason)` for every row, and tell what became of it."""
-        each_with_reason(self, request, queryset, verb, done)
-
-
 def when(field: str, label: Any) -> Any:
     """A column that shows a field of milliseconds as a local time."""
 
@@ -190,7 +180,7 @@ class LimitAdmin(admin.ModelAdmin[Limit]):
 
 
 @admin.register(Task)
-class TaskAdmin(ReasonedAdmin):
+class TaskAdmin(ReadOnlyAdmin):
     list_display = ("id", "state", "version", "target", "crashes", "due", "halt_reason")
     list_filter = ("state", "target")
     search_fields = ("id__startswith",)
@@ -212,6 +202,7 @@ class TaskAdmin(ReasonedAdmin):
         "halt_reason",
     )
     actions = ("continue_selected", "halt_selected")
+    action_form = ReasonForm
 
     due = when("due_at", _("due"))
 
@@ -221,12 +212,15 @@ class TaskAdmin(ReasonedAdmin):
 
     @admin.action(description=_("Continue the selected halted tasks"), permissions=["operate"])
     def continue_selected(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self.each(request, queryset, lambda task, reason: store.task_continue(task.id, now=now_ms()), "continued")
+        each_with_reason(
+            self, request, queryset, lambda task, reason: store.task_continue(task.id, now=now_ms()), "continued"
+        )
 
     @admin.action(description=_("Halt the selected tasks"), permissions=["operate"])
     def halt_selected(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
         by = request.user.get_username()
-        self.each(
+        each_with_reason(
+            self,
             request,
             queryset,
             lambda task, reason: store.task_halt(task.id, f"Halted by {by}: {reason}", now=now_ms()),

@@ -20,10 +20,8 @@ from approvals.models import (
     RequestVersion,
 )
 from approvals.people import may_operate
-from promises.admin import ReadOnlyAdmin, ReasonedAdmin, ReasonForm, when
+from promises.admin import ReadOnlyAdmin, ReasonForm, each_with_reason, when
 from promises.times import now_ms
-
-CHANNEL = ADMIN.name
 
 
 class ReadOnlyInline(admin.TabularInline[Any, Any]):
@@ -55,7 +53,7 @@ class RequestActionForm(ReasonForm):
 
 
 @admin.register(ApprovalRequest)
-class ApprovalRequestAdmin(ReasonedAdmin):
+class ApprovalRequestAdmin(ReadOnlyAdmin):
     list_display = (
         *("title", "state", "is_stalled", "outcome", "requester", "workflow", "policy_name", "risk"),
         *("claimed_by", "opened", "closed", "decided_by"),
@@ -77,23 +75,23 @@ class ApprovalRequestAdmin(ReasonedAdmin):
         by = request.user.get_username()
 
         def withdraw(row: ApprovalRequest, reason: str) -> None:
-            operations.approval_withdraw(row.pk, by=by, reason=reason, channel=CHANNEL, now=now_ms())
+            operations.approval_withdraw(row.pk, by=by, reason=reason, channel=ADMIN.name, now=now_ms())
 
-        self.each(request, queryset, withdraw, _("withdrawn"))
+        each_with_reason(self, request, queryset, withdraw, _("withdrawn"))
 
     @admin.action(description=_("Take the claims on the selected requests away"), permissions=["operate"])
     def release_selected(self, request: HttpRequest, queryset: QuerySet[ApprovalRequest]) -> None:
         def release(row: ApprovalRequest, reason: str) -> None:
-            operations.approval_release(row.pk, actor=request.user, reason=reason, channel=CHANNEL, now=now_ms())
+            operations.approval_release(row.pk, actor=request.user, reason=reason, channel=ADMIN.name, now=now_ms())
 
-        self.each(request, queryset, release, _("released"))
+        each_with_reason(self, request, queryset, release, _("released"))
 
     @admin.action(description=_("Remind those whom the selected requests ask"), permissions=["operate"])
     def remind_selected(self, request: HttpRequest, queryset: QuerySet[ApprovalRequest]) -> None:
         def remind(row: ApprovalRequest, reason: str) -> None:
-            operations.approval_remind(row.pk, actor=request.user, channel=CHANNEL, now=now_ms())
+            operations.approval_remind(row.pk, actor=request.user, channel=ADMIN.name, now=now_ms())
 
-        self.each(request, queryset, remind, _("reminded"))
+        each_with_reason(self, request, queryset, remind, _("reminded"))
 
     @admin.action(description=_("Escalate the selected requests"), permissions=["operate"])
     def escalate_selected(self, request: HttpRequest, queryset: QuerySet[ApprovalRequest]) -> None:
@@ -102,10 +100,10 @@ class ApprovalRequestAdmin(ReasonedAdmin):
 
         def escalate(row: ApprovalRequest, reason: str) -> None:
             operations.approval_escalate(
-                row.pk, to=to, actor=request.user, reason=reason, channel=CHANNEL, now=now_ms()
+                row.pk, to=to, actor=request.user, reason=reason, channel=ADMIN.name, now=now_ms()
             )
 
-        self.each(request, queryset, escalate, _("escalated"))
+        each_with_reason(self, request, queryset, escalate, _("escalated"))
 
     @admin.action(description=_("Decide the selected requests around their policies"), permissions=["override"])
     def override_selected(self, request: HttpRequest, queryset: QuerySet[ApprovalRequest]) -> None:
@@ -114,10 +112,10 @@ class ApprovalRequestAdmin(ReasonedAdmin):
 
         def override(row: ApprovalRequest, reason: str) -> None:
             operations.approval_override(
-                row.pk, actor=request.user, outcome=outcome, reason=reason, channel=CHANNEL, now=now_ms()
+                row.pk, actor=request.user, outcome=outcome, reason=reason, channel=ADMIN.name, now=now_ms()
             )
 
-        self.each(request, queryset, override, _("decided around the policy"))
+        each_with_reason(self, request, queryset, override, _("decided around the policy"))
 
     def has_override_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(operations.MAY_OVERRIDE))

@@ -16,7 +16,7 @@ from approvals.delegations import Delegation
 from approvals.errors import ApprovalError
 from approvals.policy_versions import PolicyVersion, policy_in_force
 from approvals.registry import policies_registered, policy_named
-from promises.admin import ReasonedAdmin, when
+from promises.admin import ReadOnlyAdmin, ReasonForm, each_with_reason, when
 from promises.times import now_ms, to_ms
 
 
@@ -43,7 +43,7 @@ class AddingForm(forms.ModelForm[Any]):
         """Nothing is written into a row by the form itself."""
 
 
-class AddingAdmin(ReasonedAdmin):
+class AddingAdmin(ReadOnlyAdmin):
     """Rows are added by an operation, and not changed by hand."""
 
     add_form: type[AddingForm]
@@ -101,6 +101,7 @@ class DelegationAdmin(AddingAdmin):
     search_fields = ("delegator__exact", "delegate__exact")
     ordering = ("-starts_at", "-pk")
     actions = ("revoke_selected",)
+    action_form = ReasonForm
 
     starts = when("starts_at", _("from"))
     ends = when("ends_at", _("until"))
@@ -113,7 +114,7 @@ class DelegationAdmin(AddingAdmin):
         def revoke(row: Delegation, reason: str) -> None:
             operations.delegation_revoke(row.pk, by=request.user, reason=reason, now=now_ms())
 
-        self.each(request, queryset, revoke, _("revoked"))
+        each_with_reason(self, request, queryset, revoke, _("revoked"))
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("approvals.change_delegation"))
