@@ -56,8 +56,10 @@ class RequestClosed(ApprovalError):
 
 
 class RequestChanged(ApprovalError):
-    """The card has changed since it was shown; read it again and decide then. `changes` lead from the version that was
-    read to the current one; [] when nobody knows what was read."""
+    """The card has changed since it was shown; read it again and decide then.
+
+    `changes` lead from the version that was read to the current one; [] when nobody knows what was read.
+    """
 
     status = 412
 

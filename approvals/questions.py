@@ -21,7 +21,7 @@ E = TypeVar("E", bound=Enum)
 portable(NotAnswered)
 
 OPTIONS_LIMIT = 200
-ITEMS_LIMIT = 200
+ITEMS_LIMIT = 100
 ANSWER = Outcome("answer", gettext_noop("Send the answer"), tone="positive")
 _LAPSED = Outcome("lapsed", gettext_noop("It goes on without an answer"), offered=False)
 _RANK = {"approve": 0, "custom": 1, "changes": 2, "reject": 2}

@@ -319,7 +319,8 @@ class Humans:
     def _changed(self, request: HeldRequest, digest: str) -> RequestChanged:
         read = next((card for card, _ballots in request.versions if card.digest == digest), request.card)
         changes = changes_between(read.content(), request.card.content())
-        return RequestChanged(digest=request.card.digest, version=request.version, changes=changes)
+        told = f"{request.title!r} has changed since it was read; take it from the inbox again."
+        return RequestChanged(told, digest=request.card.digest, version=request.version, changes=changes)
 
     def _answer_auto(self, request: HeldRequest) -> None:
         said = self._auto(request) if self._auto is not None and request.is_pending else None

@@ -1,16 +1,20 @@
 """Whether an answer fits the frozen schema of its form: the one check that every channel runs. Pure functions.
 
 JSON Schema (draft 2020-12), with two additions: a text of `format: decimal` is a number, with the bounds of numbers and
-with `maxDigits`, `wholeDigits` and `decimalPlaces`; and `file` says that an object refers to an uploaded file.
+with `maxDigits`, `wholeDigits` and `decimalPlaces`; and `file` says that an object refers to an uploaded file. Patterns
+are those of pydantic, whose time grows with the text and no faster: who writes one cannot hold the process with it.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, time
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker, SchemaError, ValidationError, validators
+from pydantic_core import SchemaError as PatternError
+from pydantic_core import SchemaValidator, core_schema
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
@@ -61,18 +65,49 @@ def schema_problem(schema: Schema) -> str:
     except SchemaError as error:
         return f"{pointer(*error.absolute_path) or '/'}: {error.message}"
     resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
-    for reference in _references(schema):
-        if not reference.startswith("#"):
-            return f"it refers to something outside of itself ({reference})."
-        try:
-            resolver.lookup(reference)
-        except Unresolvable:
-            return f"it refers to {reference}, which it does not define."
+    problems = (_keyword_problem(keyword, value, resolver) for keyword, value in _keywords(schema))
+    if problem := next((found for found in problems if found), ""):
+        return problem
     try:
         list(_validator(schema, _no_file).iter_errors({}))
     except RecursionError:
         return "it refers to itself without end."
     return ""
+
+
+def _keyword_problem(keyword: str, value: Any, resolver: Any) -> str:
+    match keyword:
+        case "$ref" | "$dynamicRef" if not str(value).startswith("#"):
+            return f"it refers to something outside of itself ({value})."
+        case "$ref" | "$dynamicRef":
+            try:
+                resolver.lookup(value)
+            except Unresolvable:
+                return f"it refers to {value}, which it does not define."
+        case "pattern":
+            try:
+                _matcher(value)
+            except PatternError:
+                return f"its pattern {value!r:.80} is not supported: no look-around, no back-references."
+        case "patternProperties":
+            return "it has patternProperties, which are not supported; name the properties."
+    return ""
+
+
+def _keywords(schema: Any) -> Iterator[tuple[str, Any]]:
+    """Every keyword of a schema and of those inside it, with its value."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _keywords(item)
+    elif isinstance(schema, dict):
+        for key, value in schema.items():
+            yield key, value
+            if key not in _DATA:
+                yield from _keywords(list(value.values()) if key in _NAMES and isinstance(value, dict) else value)
+
+
+_NAMES = ("properties", "$defs", "definitions", "dependentSchemas")  # their keys are names, not keywords
+_DATA = ("default", "const", "enum", "examples", "required", "order", "file")  # their values are no schemas
 
 
 def errors_in(schema: Schema, value: Any, at: str, is_file: FileRule) -> list[FieldError]:
@@ -91,7 +126,7 @@ def _validator(schema: Schema, is_file: FileRule) -> Any:
             yield ValidationError(problem.message, cause=None, validator="file", validator_value=problem)
 
     extend: Any = validators.extend
-    kind = extend(Draft202012Validator, {**_DECIMAL_RULES, "file": file})
+    kind = extend(Draft202012Validator, {**_DECIMAL_RULES, "pattern": _pattern, "file": file})
     return kind(schema, format_checker=FORMATS, registry=Registry())  # nothing is ever fetched
 
 
@@ -99,16 +134,17 @@ def _no_file(rule: Mapping[str, Any], reference: Mapping[str, Any]) -> FieldErro
     return None
 
 
-def _references(schema: Any) -> Iterator[str]:
-    if isinstance(schema, dict):
-        for key, item in schema.items():
-            if key in ("$ref", "$dynamicRef") and isinstance(item, str):
-                yield item
-            else:
-                yield from _references(item)
-    elif isinstance(schema, list):
-        for item in schema:
-            yield from _references(item)
+# -- patterns --------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=512)
+def _matcher(pattern: str) -> SchemaValidator:
+    return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
+
+
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if isinstance(instance, str) and not _matcher(pattern).isinstance_python(instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
 # -- decimals --------------------------------------------------------------------------------------------------------

@@ -208,7 +208,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("COUNTERSIGN_BODY_LIMIT", default=1024 * 1
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE
 # The same for a request that brings files to the form of an approval, all of them together.
 UPLOAD_LIMIT = env.int("COUNTERSIGN_UPLOAD_LIMIT", default=10 * 1024 * 1024)
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000  # a form with an answer for each of a hundred items
 
 # Views that run at once in a web process; each has a database connection of its own.
 WEB_THREADS = env.int("COUNTERSIGN_WEB_THREADS", default=8)

@@ -63,6 +63,29 @@ ASK_KEY = OpenApiParameter(
 )
 
 
+# The examples of the documentation.
+MISFIT = {
+    "type": "urn:countersign:problem:InvalidInput",
+    "title": "The answer does not fit the form; `fields` say what is wrong where",
+    "status": 422,
+    "detail": "/input/percent: At most 50.",
+    "code": "InvalidInput",
+    "instance": "/api/approvals/5aef935e-8f0f-491c-9e8d-4df28ca8d7b9/decisions/",
+    "errors": {"/input/percent": ["At most 50."]},
+}
+CHANGED = {
+    "type": "urn:countersign:problem:RequestChanged",
+    "title": "The card has changed since it was shown; read it again and decide then",
+    "status": 412,
+    "detail": "The request has changed since you read it. Nothing was decided.",
+    "code": "RequestChanged",
+    "instance": "/api/approvals/5aef935e-8f0f-491c-9e8d-4df28ca8d7b9/decisions/",
+    "version": 2,
+    "digest": "9f2c4c1b6e0a1f7d52d0b6f2a7b1c3e4d5f60718293a4b5c6d7e8f9001122334",
+    "changes": [{"op": "replace", "path": "/proposal/value/amount", "old": "80.00", "value": "75.00"}],
+}
+
+
 class DecisionSerializer(serializers.Serializer[Any]):
     """An answer to a request for approval."""
 
@@ -219,6 +242,8 @@ class ApprovalDecide(ApprovalView):
             example("reject", {"outcome": "reject", "comment": "The receipt of the 3rd is missing."}),
             example("with a form", {"outcome": "canary", "input": {"percent": 5, "until": "2026-12-31"}}),
             example("with a correction", {"outcome": "approve", "value": {"amount": "10.00"}}),
+            example("what does not fit", MISFIT, request=False, status=422),
+            example("what has changed", CHANGED, request=False, status=412),
         ],
     )
     def post(self, request: Request, approval_id: str) -> Response:

@@ -58,7 +58,8 @@ def example(name: str, value: Any, *, request: bool = True, status: int = 200) -
     """An example of a body that is sent (`request`) or answered."""
     if request:
         return OpenApiExample(name, value=value, request_only=True)
-    return OpenApiExample(name, value=value, response_only=True, status_codes=[str(status)])
+    media_type = "application/problem+json" if status >= 400 else None
+    return OpenApiExample(name, value=value, response_only=True, status_codes=[str(status)], media_type=media_type)
 
 
 WAIT = OpenApiParameter(

@@ -30,6 +30,7 @@ from approvals import (
     request_changes,
 )
 from approvals.errors import CommentRequired, InvalidCard, InvalidInput, RequestChanged, UnknownOutcome
+from approvals.questions import ITEMS_LIMIT
 from approvals.testing import Answer, Humans
 from workflows import Context, Workflow, local, registry, workflow
 from workflows.testing import Playground, crash_everywhere
@@ -231,6 +232,10 @@ def test_a_json_schema_is_a_form_and_its_input_stays_json(play: Playground, huma
     [
         ({"type": "strong"}, "no usable JSON Schema"),
         ({"$ref": "https://example.com/schema"}, "outside"),
+        ({"$ref": "#"}, "without end"),
+        ({"pattern": "("}, "regex"),
+        ({"properties": {"a": {"pattern": r"(a)\1"}}}, "not supported"),
+        ({"patternProperties": {"a": {}}}, "not supported"),
         ({"properties": {"a": {"$ref": "#/$defs/gone"}}}, "does not define"),
         ({"description": "x" * 70_000}, "larger than 64 kB"),
         (Playground, "is no form"),
@@ -242,6 +247,20 @@ def test_a_form_that_cannot_be_frozen_is_a_mistake_of_the_author(form: Any, reas
 
     with pytest.raises(Exception, match=reason):
         local.run(workflow(mistaken), services={"approvals": Humans()})
+
+
+async def patterned(ctx: Context) -> Any:
+    form = {"type": "object", "properties": {"pattern": {"type": "string", "pattern": "^(a+)+$"}}}
+    return (await approval(ctx, "Which letters?", to="user:bob", form=form)).input
+
+
+def test_a_pattern_takes_no_longer_than_its_text(play: Playground, humans: Humans) -> None:
+    started(play, patterned)
+    with pytest.raises(InvalidInput, match="not in the form"):
+        humans["bob"].inbox.one().approve(input={"pattern": "a" * 5000 + "!"})
+    humans["bob"].inbox.one().approve(input={"pattern": "aaa"})
+    play.work()
+    assert play.result() == {"pattern": "aaa"}
 
 
 class Receipts(BaseModel):
@@ -663,6 +682,19 @@ def test_items_that_nobody_answers_get_the_outcome_that_was_named(play: Playgrou
         [False, "reject", None, "", "ana", True],
         [False, "reject", None, "", "bob", True],
     ]
+
+
+def test_many_items_fit_into_one_request(play: Playground, humans: Humans) -> None:
+    async def many(ctx: Context, count: int) -> int:
+        items = [{"id": number, "what": "x" * 60} for number in range(count)]
+        return len(await approve_each(ctx, items, to="user:bob", label=lambda item: str(item["what"])))
+
+    started(play, many, ITEMS_LIMIT)
+    humans["bob"].inbox.one().decide("answer", input=[{"outcome": "approve"}] * ITEMS_LIMIT)
+    play.work()
+    assert play.result() == ITEMS_LIMIT
+    with pytest.raises(InvalidCard, match="in portions"):
+        play.run(workflow(many), ITEMS_LIMIT + 1, id="too-many")
 
 
 def test_no_items_ask_nobody(play: Playground, humans: Humans) -> None:
