@@ -38,9 +38,20 @@ def script(product: Installation, *arguments: str) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("outcome", "status"), [("approve", 0), ("reject", 1)])
+def test_the_script_asks_waits_and_verifies(product: Installation, outcome: str, status: int) -> None:
+    with script(product, f"Shall we {outcome}?", "user:bob") as asking, product.client("bob") as bob:
+        inbox = {"for": "me", "state": "pending"}
+        found = product.wait_until(lambda: bob.get("/api/approvals/", params=inbox).json()["results"], "the request")
+        bob.post(f"/api/approvals/{found[0]['id']}/decisions/", json={"outcome": outcome, "comment": "seen"})
+        _out, told = asking.communicate(timeout=60)
+    assert (asking.returncode, f"{outcome} by bob" in told) == (status, True), told
+
+
+@pytest.mark.slow
 def test_the_script_is_told_that_nobody_answered(product: Installation) -> None:
-    asking = script(product, "Is anybody there?", "user:carol", "--timeout", "1s")
-    _out, told = asking.communicate(timeout=60)
+    with script(product, "Is anybody there?", "user:carol", "--timeout", "1s") as asking:
+        _out, told = asking.communicate(timeout=60)
     assert (asking.returncode, "timed_out: reject" in told) == (2, True), told
 
 
