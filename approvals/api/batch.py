@@ -49,7 +49,7 @@ class DecisionBatch(ApprovalView):
     scopes: ClassVar[dict[str, str]] = {"POST": DECIDE}
 
     @extend_schema(
-        operation_id="decisions_batch",
+        operation_id="approvals_batch",
         tags=["approvals"],
         request=BatchSerializer,
         responses={200: BatchResultsSerializer} | problems(400, 401, 403, 413, 415),
