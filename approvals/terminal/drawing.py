@@ -24,7 +24,7 @@ def drawn(request: HeldRequest, screen: Screen) -> Panel:
     parts: list[RenderableType] = [Text(clean(request.title), "bold"), *_circumstances(request, screen)]
     parts += [Padding(block(item), (1, 0, 0, 0)) for item in request.card.blocks]
     if request.card.proposal is not None:
-        parts.append(Padding(_titled("Proposal", _json(request.card.proposal.value)), (1, 0, 0, 0)))
+        parts.append(Padding(_titled("Proposal", _value(request.card.proposal.value)), (1, 0, 0, 0)))
     return Panel(Group(*parts), title="Approval", title_align="left", border_style="cyan")
 
 
@@ -77,6 +77,16 @@ def _diff(item: Block) -> RenderableType:
     lines = list(unified_diff(clean(item["old"]).splitlines(), clean(item["new"]).splitlines(), lineterm="", n=2))[2:]
     styles = {"+": "green", "-": "red", "@": "dim"}
     return _titled(_title(item), Text("\n").join(Text(line, styles.get(line[:1], "")) for line in lines))
+
+
+def _value(value: Any) -> RenderableType:
+    """What is proposed: an object by its fields."""
+    if not isinstance(value, dict):
+        return _json(value)
+    texts = {
+        name: item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for name, item in value.items()
+    }
+    return _facts({"items": [{"label": name, "value": text.rstrip()} for name, text in texts.items()]})
 
 
 def _json(value: Any) -> RenderableType:

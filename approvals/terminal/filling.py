@@ -1,18 +1,20 @@
 """Filling in a form at the terminal: one question for each field."""
 
+import mimetypes
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from approvals.cards import Card
 from approvals.errors import InvalidInput
-from approvals.files import file_rule
+from approvals.files import BINARY, file_rule
 from approvals.outcomes import Outcome
 from approvals.schemas import Schema
 from approvals.testing import Human
 from approvals.validation import errors_in
 from workflows.terminal.arguments import value_of
 from workflows.terminal.screen import Screen
+from workflows.tree import one_line
 
 
 class Closed(Exception):
@@ -56,11 +58,11 @@ class Filling:
         return {name: value for name, value in changes.items() if value is not None} or None
 
     def _change(self, name: str, schema: Schema, value: Any) -> Any:
-        return self._field(f"{name} [{value}]", schema, is_required=False)
+        return self._field(f"{name} [{one_line(value)}]", schema, is_required=False)
 
     def _value(self, name: str, schema: Schema) -> Any:
         """A value of this schema: an object field by field, anything else at once."""
-        if "properties" not in schema or "file" in schema:
+        if "properties" not in schema or _takes_file(schema):
             return self._field(schema.get("title", name), schema, is_required=True)
         required = schema.get("required", [])
         fields = {
@@ -77,33 +79,52 @@ class Filling:
             if not typed and not is_required:
                 return None
             try:
-                return self._upload(typed) if "file" in schema else self._read(typed, schema)
+                return self._read(typed, schema)
             except (InvalidInput, OSError) as error:
                 self._screen.say(str(error).removeprefix("/: "), "yellow")
 
     def _read(self, typed: str, schema: Schema) -> Any:
-        """What was typed as the schema takes it: JSON, or the text itself. Errors: InvalidInput."""
-        candidates = [value_of(typed), typed]
+        """What was typed as the schema takes it: JSON, or the text itself; of a path the file. Errors: InvalidInput,
+        OSError."""
+        candidates = [self._upload(typed)] if _takes_file(schema) else [value_of(typed), typed]
         rule = file_rule(self._human.humans.files.get)
         errors = [errors_in(schema, candidate, "", rule) for candidate in candidates]
         for candidate, found in zip(candidates, errors, strict=True):
             if not found:
                 return candidate
-        raise InvalidInput(errors[0])
+        raise InvalidInput(errors[-1 if _takes_text(schema) else 0])
 
     def _upload(self, typed: str) -> Any:
         path = Path(typed).expanduser()
-        return self._human.upload(path.name, path.read_bytes()).model_dump()
+        kind = mimetypes.guess_type(path.name)[0] or BINARY
+        return self._human.upload(path.name, path.read_bytes(), kind).model_dump()
 
 
 def _label(name: str, schema: Schema) -> str:
     return str(schema.get("title") or name)
 
 
+def _takes_file(schema: Schema) -> bool:
+    return any("file" in way for way in _ways(schema))
+
+
+def _takes_text(schema: Schema) -> bool:
+    return any(way.get("type") == "string" for way in _ways(schema))
+
+
 def _hint(schema: Schema) -> str:
     """What may be typed, as far as the schema says it in few words."""
-    if "file" in schema:
+    if _takes_file(schema):
         return "the path of a file"
-    if "enum" in schema:
-        return ", ".join(str(item) for item in schema["enum"])
-    return str(schema.get("format") or (schema.get("type") if schema.get("type") != "string" else "") or "")
+    return " or ".join(filter(None, map(_said, _ways(schema))))
+
+
+def _ways(schema: Schema) -> list[Schema]:
+    """What the value may be, but for nothing: a field of `T | None` has two ways."""
+    return [way for way in schema.get("anyOf", [schema]) if way.get("type") != "null"]
+
+
+def _said(way: Schema) -> str:
+    if "enum" in way:
+        return ", ".join(str(item) for item in way["enum"])
+    return str(way.get("format") or (way.get("type", "") if way.get("type") != "string" else ""))

@@ -102,6 +102,7 @@ class Session:
             try:
                 question.ask(self.screen)
             except EOFError:
+                self.screen.say("The input has ended: nothing more is asked.", "yellow")
                 return False
         return True
 
