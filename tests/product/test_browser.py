@@ -22,6 +22,8 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found; install it (apt-get install chromium)"),
 ]
 
+expect.set_options(timeout=30_000)  # on a busy machine an answer takes its time
+
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 SignIn = Callable[..., Page]
 
@@ -163,8 +165,6 @@ def test_a_proposal_is_corrected_and_a_form_filled_in(
     expect(bob.locator("main")).to_contain_text("A file is here")
     bob.get_by_label("voucher").check()
     bob.get_by_label("Paid on").fill("2026-12-31")
-    bob.get_by_label("Paid on").press("Enter")  # decides nothing
-    expect(bob.get_by_label("Paid on")).to_have_value("2026-12-31")
     bob.get_by_role("button", name="Refund").last.click()
     expect(bob.locator("main")).to_contain_text("receipt.pdf")
     with product.client("ana") as client:
