@@ -50,7 +50,10 @@ class Delegation(models.Model):
 
 
 def delegators_of(user: Any, now: int) -> list[Any]:
-    """The active accounts of those for whom this user stands in, the earliest delegation first."""
+    """The active accounts of those for whom this user stands in, the earliest delegation first. [] for an account that
+    was closed."""
+    if not user.is_active:
+        return []
     active = Delegation.objects.active(now).filter(delegate=user.get_username()).order_by("pk")
     names = list(active.values_list("delegator", flat=True))
     if not names:

@@ -92,6 +92,7 @@ class ApprovalRequest(models.Model):
     revision = models.IntegerField(_("revisions by the workflow"), default=0)
     stage = models.IntegerField(_("stage"), default=0)
     is_stalled = models.BooleanField(_("stalled"), default=False)
+    tallied_at = models.BigIntegerField(_("counted at"), default=0)
     opened_at = models.BigIntegerField(_("asked at"))
     deadline_at = models.BigIntegerField(_("deadline"), null=True, blank=True)
     timeout_outcome = models.TextField(_("outcome at the deadline"), blank=True)
@@ -131,7 +132,11 @@ class ApprovalRequest(models.Model):
                 condition=Q(decided_at__isnull=False),
                 name="approvals_request_archive",
             ),
+            # What the clock looks at again: what is stalled, and what was counted since its last look.
             models.Index(fields=["id"], condition=Q(is_stalled=True), name="approvals_request_stalled"),
+            models.Index(
+                fields=["tallied_at"], condition=Q(state=RequestState.PENDING), name="approvals_request_tallied"
+            ),
         ]
 
     def __str__(self) -> str:

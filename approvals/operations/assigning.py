@@ -43,6 +43,8 @@ def approval_reassign(
         me = f"user:{actor.get_username()}"
         if not (is_person and instead_of == me) and not (as_operator and may_operate(actor)):
             raise NotAllowed(_("You can hand on only what you are asked by name (%(me)s).") % {"me": me})
+        if instead_of == to:
+            raise InvalidChange(_("That is the same place."))
         is_asked = instead_of in _asked(request)
         if is_asked or amendments.freeze(amendment) not in request.amendments:
             if not is_asked:

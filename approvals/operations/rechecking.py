@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Prefetch, Q
+from django.db.models import Prefetch
 
 from approvals.counting import Members
 from approvals.models import ApprovalRequest, Ballot, KnownMembers, RequestAudience
@@ -17,6 +17,7 @@ from approvals.people import members_of
 from approvals.verdicts import Decided, Stalled
 
 LOOK_EVERY_MS = 10_000
+SKEW_MS = 60_000  # how far the clocks of our machines may be apart
 BATCH = 500
 LAST_LOOK = ""  # the principal of the row that says when the last look was
 
@@ -25,14 +26,15 @@ def eligibility_sweep(now: int) -> int:
     """Look again at the open requests whose people have changed, and at those that are stalled: they may be stalled
     now, may go on, and a percentage of fewer people may be reached. Every ten seconds; returns how many requests
     changed. Called by the clock."""
-    if not _is_due(now):
+    last_look = _look_begin(now)
+    if last_look is None:
         return 0
     asked = list(RequestAudience.objects.filter(is_open=True).order_by().values_list("principal", flat=True).distinct())
     members = members_of(asked)
     digests = {principal: _digest(names) for principal, names in members.items()}
     known = dict(KnownMembers.objects.filter(principal__in=asked).values_list("principal", "digest"))
     changed = [principal for principal, digest in digests.items() if known.get(principal) != digest]
-    moved = sum(_recheck(id, now) for id in _differing(changed, members))
+    moved = sum(_recheck(id, now) for id in _differing(changed, members, last_look))
     rows = [KnownMembers(principal=p, digest=digests[p], seen_at=now) for p in changed]
     KnownMembers.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["principal"], update_fields=["digest", "seen_at"]
@@ -40,26 +42,36 @@ def eligibility_sweep(now: int) -> int:
     return moved
 
 
-def _is_due(now: int) -> bool:
-    """Whether it is time; then the time is noted, so that of several clocks one looks."""
+def _look_begin(now: int) -> int | None:
+    """When the last look was (0 for never), if it is time for another one; that is noted, so that of several clocks one
+    looks."""
     row, is_first = KnownMembers.objects.get_or_create(principal=LAST_LOOK, defaults={"seen_at": now})
     if is_first:
-        return True
-    due = KnownMembers.objects.filter(pk=row.pk, seen_at__lte=now - LOOK_EVERY_MS)
-    return due.update(seen_at=now) == 1
+        return 0
+    due = KnownMembers.objects.filter(pk=row.pk, seen_at=row.seen_at, seen_at__lte=now - LOOK_EVERY_MS)
+    return row.seen_at if due.update(seen_at=now) else None
 
 
 def _digest(names: Collection[str]) -> str:
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
 
 
-def _differing(changed: list[str], members: Mapping[str, Collection[str]]) -> list[UUID]:
-    """The requests whose verdict is another one than what is written. They are looked at without a lock; whoever acts
+def _differing(changed: list[str], members: Mapping[str, Collection[str]], last_look: int) -> list[UUID]:
+    """The requests whose verdict is another one than what is written. One that was counted since the last look is
+    looked at in any case: by people who came and went between the looks. All are looked at without a lock; whoever acts
     on it looks again."""
-    names_changed = RequestAudience.objects.filter(request=OuterRef("pk"), is_open=True, principal__in=changed)
-    rows = ApprovalRequest.objects.pending().filter(Q(is_stalled=True) | Exists(names_changed)).order_by("pk")
-    with_ballots = rows.prefetch_related(Prefetch("ballots", Ballot.objects.order_by("pk")))
-    return [request.pk for request in with_ballots.iterator(BATCH) if _differs(request, members)]
+    pending, named = ApprovalRequest.objects.pending(), RequestAudience.objects.filter(principal__in=changed)
+    found = {
+        *pending.filter(is_stalled=True).values_list("pk", flat=True),
+        *pending.filter(tallied_at__gte=last_look - SKEW_MS).values_list("pk", flat=True),
+        *named.filter(is_open=True).values_list("request", flat=True),
+    }
+    ids = sorted(found)
+    batches = (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
+    with_ballots = pending.prefetch_related(Prefetch("ballots", Ballot.objects.order_by("pk")))
+    return [
+        request.pk for batch in batches for request in with_ballots.filter(pk__in=batch) if _differs(request, members)
+    ]
 
 
 def _differs(request: ApprovalRequest, members: Members) -> bool:

@@ -14,7 +14,7 @@ from approvals.operations.closing import WORKFLOW, pages_tell, request_decide
 from approvals.people import members_for
 from approvals.verdicts import Decided, Stalled, Verdict
 
-DECIDERS = [Role.DECIDE, Role.LATER, Role.VETO]
+OF_POLICY = [Role.DECIDE, Role.LATER, Role.VETO, Role.NEVER]  # the roles that follow from policy and stage
 
 
 def ballots_of(request: ApprovalRequest) -> list[Ballot]:
@@ -53,8 +53,8 @@ def tally(request: ApprovalRequest, ballots: Sequence[Ballot], now: int, *, even
     if is_stalled != request.is_stalled:
         event_append(str(request.pk), "stalled" if is_stalled else "resumed", now=now, channel=WORKFLOW)
         event = "stalled" if is_stalled else event
-    request.is_stalled = is_stalled
-    request.save(update_fields=["stage", "is_stalled", "claimed_by", "claimed_until"])
+    request.is_stalled, request.tallied_at = is_stalled, now
+    request.save(update_fields=["stage", "is_stalled", "tallied_at", "claimed_by", "claimed_until"])
     pages_tell(request, event)
 
 
@@ -84,8 +84,8 @@ def amend(request: ApprovalRequest, amendment: Amendment) -> None:
 
 def audience_renew(request: ApprovalRequest) -> None:
     """Write anew whom the request asks, after its policy or its stage has changed."""
-    request.audience.filter(role__in=DECIDERS).delete()
-    rows = [row for row in audience_rows(request, request.thawed_policy) if row.role in DECIDERS]
+    request.audience.filter(role__in=OF_POLICY).delete()
+    rows = [row for row in audience_rows(request, request.thawed_policy) if row.role in OF_POLICY]
     RequestAudience.objects.bulk_create(rows)
 
 

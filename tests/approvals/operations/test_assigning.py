@@ -103,6 +103,7 @@ WRONG_HEIRS = [
     ("user:ana", "excludes ana"),  # who asked
     ("user:frank", "excludes frank"),
     ("group:nobody", "too few"),
+    ("user:bob", "the same"),
 ]
 
 

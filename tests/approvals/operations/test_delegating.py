@@ -90,6 +90,13 @@ def test_and_so_must_he_who_is_away(people: People, ask: Ask) -> None:
         decide(ask(now=NOW), people["dave"])
 
 
+def test_an_account_that_was_closed_stands_in_for_nobody(people: People, ask: Ask) -> None:
+    delegate(people, "bob", "dave")
+    User.objects.filter(username="dave").update(is_active=False)
+    with pytest.raises(NotEligible, match="not among those"):
+        decide(ask(now=NOW), people["dave"])
+
+
 def test_a_place_is_taken_once(people: People, ask: Ask) -> None:
     delegate(people, "bob", "dave")
     request = ask(to=n_of(2, "group:finance"), now=NOW)

@@ -139,6 +139,18 @@ def test_it_looks_every_ten_seconds_and_no_more_often(people: People, ask: Ask) 
     assert is_stalled(request)
 
 
+def test_people_who_come_and_go_between_two_looks_are_noticed(
+    people: People, ask: Ask, look: Callable[[], int]
+) -> None:
+    """A request that was asked of three is stalled with two, although two is what the last look saw."""
+    ask(to="group:finance", now=NOW)
+    look()
+    people["dave"].groups.add(Group.objects.get(name="finance"))
+    request = ask(to=n_of(3, "group:finance"), now=NOW + 1)
+    people["dave"].groups.remove(Group.objects.get(name="finance"))
+    assert (look(), is_stalled(request)) == (1, True)
+
+
 def test_what_is_closed_is_not_looked_at(people: People, ask: Ask, look: Callable[[], int]) -> None:
     request = ask(now=NOW)
     decide(request, people["bob"])
