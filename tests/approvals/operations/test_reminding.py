@@ -123,10 +123,6 @@ def test_two_clocks_and_a_person_at_once_do_each_thing_once() -> None:
         )
         operations.alarms_ring(due)
         kinds = told(request)
-        assert {kind: kinds.count(kind) for kind in kinds} in (
-            {"opened": 1, "ballot": 1, "decided": 1},
-            {"opened": 1, "reminded": 1, "ballot": 1, "decided": 1},
-            {"opened": 1, "reminded": 2, "ballot": 1, "decided": 1},
-            {"opened": 1, "reminded": 2, "escalated": 1, "ballot": 1, "decided": 1},
-        )
-        assert kinds[-1] == "decided"
+        most = {"opened": 1, "reminded": 2, "escalated": 1, "ballot": 1, "decided": 1}
+        assert all(kinds.count(kind) <= most[kind] for kind in kinds), kinds
+        assert (kinds[0], kinds[-2:]) == ("opened", ["ballot", "decided"])
